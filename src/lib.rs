@@ -1,1 +1,3 @@
+//! Tributary: a SQL-native marketing analytics server over Parquet lakes.
 
+pub mod error;
