@@ -35,7 +35,8 @@
 //! - **FUNNEL-12, `compat`.** [`Compat::ClickHouse`] reproduces the scan of its `windowFunnel`, where levels are:
 //!   - `strict_increase`: the scan keeps one chain per level, and a later one overwrites it. Steps a, b on a@0 a@1 b@1:
 //!     ours 2 (a@0, b@1), ClickHouse 1. Steps a, a, b on a@0 a@1 b@2: ours 3, ClickHouse 1, because both steps of a row
-//!     are taken in turn and the first blocks the second.
+//!     are taken in turn and the first blocks the second. With `strict_deduplication` ours can also be lower: on
+//!     a@0 a@1 b@1 b@2 c@3 the first b reached step 2 and the second repeats it, ours 2; ClickHouse lost the first, 3.
 //!   - `strict_order`: every step of a row must be admissible, not one. Steps a, b, a, c on `abac`: ours 4, ClickHouse 1,
 //!     because its first row is also step 3.
 //!   - Otherwise both agree, `strict_once` included, which ClickHouse enumerates and we match in polynomial time.
