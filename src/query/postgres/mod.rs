@@ -1,0 +1,1 @@
+//! PostgreSQL compatibility: rewrites of statements before planning, and the functions clients call.
