@@ -4,6 +4,7 @@
 
 pub mod errors;
 pub mod explain;
+pub mod ddl;
 mod parameters;
 pub mod parse;
 pub mod plan;
@@ -11,5 +12,6 @@ pub mod postgres;
 pub mod run;
 
 pub use parse::{Kind, Parsed, parse};
-pub use plan::{Column, Planned, Shape, bind, plan};
+pub use parameters::arrow_type as parameter_type;
+pub use plan::{constant, Column, Planned, Shape, bind, plan};
 pub use run::{Flow, start};

@@ -75,7 +75,7 @@ fn placeholder(expr: &Expr) -> Option<usize> {
 }
 
 /// The types that a parameter is cast to in practice; others are left to the planner.
-fn arrow_type(sql: &SqlType) -> Option<DataType> {
+pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
     Some(match sql {
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,
         SqlType::SmallInt(_) | SqlType::Int2(_) => DataType::Int16,

@@ -11,7 +11,10 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DfStatement;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::prelude::DataFrame;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, SelectItem, SetExpr, Statement};
+use datafusion::sql::sqlparser::parser::Parser;
+use tributary_udfs::TributaryDialect;
 
 use super::parameters::{self, ParameterHints};
 use super::{errors, postgres};
@@ -53,24 +56,25 @@ pub enum Shape {
 
 /// Plans one statement: PostgreSQL's manners first, then our functions' syntax, then DataFusion.
 ///
-/// `declared` holds the parameter types that the client gave, by position.
+/// `source` is the query text that error positions count in; `declared` holds the parameter
+/// types that the client gave, by position.
 pub async fn plan(
     ctx: &SessionContext,
     statement: &Statement,
-    text: &str,
+    source: &str,
     declared: &[Option<DataType>],
 ) -> Result<Planned> {
     let state = ctx.state();
     let mut statement = statement.clone();
     let hints = parameters::hints(&statement);
     let rewritten = postgres::rewrite(&mut statement)?;
-    tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, text))?;
+    tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
     let shape = shape_of(&statement);
     let plan = state
         .statement_to_plan(DfStatement::Statement(Box::new(statement)))
         .await
-        .map_err(|e| errors::from_datafusion(&e, text))?;
-    let (plan, parameters) = type_parameters(plan, declared, &hints, text)?;
+        .map_err(|e| errors::from_datafusion(&e, source))?;
+    let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
     refuse_what_only_reads_may_not(&plan)?;
     let columns = match shape {
         Shape::Explain { .. } => {
@@ -79,7 +83,7 @@ pub async fn plan(
         Shape::Rows => columns(&plan, rewritten.labels.as_deref()),
     };
     if parameters.is_empty() {
-        check_early(&state, &plan, text)?;
+        check_early(&state, &plan, source)?;
     }
     Ok(Planned { plan, parameters, columns, shape })
 }
@@ -104,6 +108,32 @@ pub fn bind(planned: &Planned, values: Vec<ScalarValue>, text: &str) -> Result<L
         .clone()
         .replace_params_with_values(&ParamValues::from(values))
         .map_err(|e| errors::from_datafusion(&e, text))
+}
+
+/// The value of an expression without columns or parameters.
+pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Result<ScalarValue> {
+    let failed = |e| errors::from_datafusion(&e, source);
+    let state = ctx.state();
+    let item = SelectItem::UnnamedExpr(expr.clone());
+    let mut statement = Parser::parse_sql(&TributaryDialect::default(), "SELECT 1")
+        .ok()
+        .and_then(|mut statements| statements.pop())
+        .ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "cannot make a query of one value"))?;
+    if let Statement::Query(query) = &mut statement
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.projection = vec![item];
+    }
+    postgres::rewrite(&mut statement)?;
+    let plan = state
+        .statement_to_plan(DfStatement::Statement(Box::new(statement)))
+        .await
+        .map_err(failed)?;
+    let batches = DataFrame::new(state, plan).collect().await.map_err(failed)?;
+    match batches.iter().find(|b| b.num_rows() == 1 && b.num_columns() == 1) {
+        Some(batch) => ScalarValue::try_from_array(batch.column(0), 0).map_err(failed),
+        None => Err(Error::new(SqlState::SYNTAX_ERROR, "a parameter of EXECUTE must be one value")),
+    }
 }
 
 /// Runs the analyzer now, so that a wrong call is an error of Parse and not of Execute.

@@ -76,7 +76,7 @@ pub struct Rows {
     pub columns: Vec<Column>,
     /// The word of the command tag; the count of rows follows it.
     pub tag: &'static str,
-    text: Arc<str>,
+    source: Arc<str>,
     plan: LogicalPlan,
     shape: Shape,
 }
@@ -195,6 +195,16 @@ impl Session {
         *self.running.lock() = None;
     }
 
+    /// Whether a statement runs now.
+    pub fn is_running(&self) -> bool {
+        self.running.lock().is_some()
+    }
+
+    /// Applies a setting of the start-up message; RESET goes back to it.
+    pub fn set_initial(&self, name: &str, value: &str) -> Result<()> {
+        statement::set_initial(self, name, value)
+    }
+
     /// Stops the running statement, if there is one.
     pub fn cancel(&self) {
         if let Some(token) = self.running.lock().take() {
@@ -267,9 +277,9 @@ impl Session {
         };
         self.refresh_catalog().await;
         self.catalog.pin();
-        let text: Arc<str> = prepared.parsed.text.as_str().into();
+        let source = Arc::clone(&prepared.parsed.source);
         let plan = if Arc::ptr_eq(&prepared.snapshot, &self.catalog.snapshot()) {
-            query::bind(planned, values, &text)?
+            query::bind(planned, values, &source)?
         } else {
             let planned = self.plan(&prepared.parsed, &prepared.declared).await?;
             if planned.columns != prepared.columns {
@@ -279,12 +289,12 @@ impl Session {
                 )
                 .with_hint("Prepare the statement again."));
             }
-            query::bind(&planned, values, &text)?
+            query::bind(&planned, values, &source)?
         };
         Ok(Outcome::Rows(Rows {
             columns: prepared.columns.clone(),
             tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
-            text,
+            source,
             plan,
             shape: planned.shape,
         }))
@@ -297,7 +307,7 @@ impl Session {
         F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
     {
         let shape = rows.shape;
-        query::start(&self.engine, self.context.state(), rows.plan, rows.text, cancel, move |batch| {
+        query::start(&self.engine, self.context.state(), rows.plan, rows.source, cancel, move |batch| {
             match shape {
                 Shape::Rows => encode(batch),
                 Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
@@ -328,9 +338,9 @@ impl Session {
             return Err(Error::new(SqlState::INTERNAL_ERROR, "this statement gives no rows"));
         };
         let (context, statement) = (self.context.clone(), statement.clone());
-        let (text, declared) = (parsed.text.clone(), declared.to_vec());
+        let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
         self.engine
-            .spawn(async move { query::plan(&context, &statement, &text, &declared).await })
+            .spawn(async move { query::plan(&context, &statement, &source, &declared).await })
             .join()
             .await?
     }
@@ -346,7 +356,7 @@ impl Session {
         let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(failed)?;
-        Ok(Outcome::Rows(Rows { columns, tag, text: "".into(), plan, shape: Shape::Rows }))
+        Ok(Outcome::Rows(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
                 &session.catalog,
                 &session.context,
                 create,
-                &parsed.text,
+                parsed,
             )
             .await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
@@ -87,7 +87,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         }
         Statement::Deallocate { name, .. } => deallocate(session, name),
         Statement::CreateView(view) => {
-            let notices = query::ddl::create_view(&session.catalog, view, &parsed.text).await?;
+            let notices = query::ddl::create_view(&session.catalog, view, parsed).await?;
             Ok(defined(session, "CREATE VIEW", notices, Lifetime::OfServer))
         }
         Statement::CreateSchema { schema_name, if_not_exists, .. } => {
@@ -276,6 +276,17 @@ fn quote_list(values: &[Expr], texts: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
+/// A setting of the start-up message.
+pub(super) fn set_initial(session: &Session, name: &str, value: &str) -> Result<()> {
+    if is_option(name) {
+        let state = session.context.state_ref();
+        return set_option(state.write().config_mut().options_mut(), name, value);
+    }
+    session.inner.lock().settings.set_initial(name, value)?;
+    apply_settings(session);
+    Ok(())
+}
+
 fn reset_one(session: &Session, name: &str) -> Result<()> {
     if is_option(name) {
         let state = session.context.state_ref();
@@ -424,7 +435,7 @@ async fn prepare(
     let declared = data_types.iter().map(query::parameter_type).collect();
     let inner = Parsed {
         text: parsed.text.clone(),
-        offset: parsed.offset,
+        source: Arc::clone(&parsed.source),
         kind: Kind::Sql(Box::new(statement.clone())),
     };
     let prepared = Box::pin(session.prepare(inner, declared)).await?;
@@ -456,7 +467,7 @@ async fn execute(
         let value = constant(session, expr, parsed).await?;
         let value = value
             .cast_to(target)
-            .map_err(|e| query::errors::from_datafusion(&e, &parsed.text))?;
+            .map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?;
         values.push(value);
     }
     Box::pin(session.execute(&prepared, values)).await
@@ -464,8 +475,9 @@ async fn execute(
 
 /// The value of an expression without columns.
 async fn constant(session: &Arc<Session>, expr: &Expr, parsed: &Parsed) -> Result<ScalarValue> {
-    let (context, expr, text) = (session.context.clone(), expr.clone(), parsed.text.clone());
-    let evaluate = async move { query::constant(&context, &expr, &text).await };
+    let (context, expr) = (session.context.clone(), expr.clone());
+    let source = Arc::clone(&parsed.source);
+    let evaluate = async move { query::constant(&context, &expr, &source).await };
     session.engine.spawn(evaluate).join().await?
 }
 

@@ -146,9 +146,7 @@ impl Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let offset = parsed.offset;
-        let wrong = |e| errors::error(e, offset);
-        let session = self.session().map_err(wrong)?;
+        let session = self.session().map_err(errors::error)?;
         let token = session.start_statement();
         let deadline = Self::deadline(session.statement_timeout());
         let outcome = self
@@ -161,7 +159,7 @@ impl Connection {
             })
             .await;
         self.send_notices(client).await?;
-        match outcome.map_err(wrong)? {
+        match outcome.map_err(errors::error)? {
             Outcome::Done(tag) => {
                 self.send_changed_parameters(client).await?;
                 client.feed(Message::CommandComplete(CommandComplete::new(tag))).await?;
@@ -175,7 +173,7 @@ impl Connection {
                 while let Some(piece) = self
                     .govern(&token, deadline, async { flow.next().await.transpose() })
                     .await
-                    .map_err(wrong)?
+                    .map_err(errors::error)?
                 {
                     count += piece.len();
                     for row in piece {
@@ -291,9 +289,7 @@ impl Connection {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse)).await?;
             return Ok(Progress::Complete);
         };
-        let offset = prepared.parsed.offset;
-        let wrong = |e| errors::error(e, offset);
-        let session = self.session().map_err(wrong)?;
+        let session = self.session().map_err(errors::error)?;
         let deadline = Self::deadline(session.statement_timeout());
         if matches!(portal.state, PortalState::Bound) {
             let token = session.start_statement();
@@ -301,7 +297,7 @@ impl Connection {
             let outcome =
                 self.govern(&token, deadline, session.execute(&prepared, values)).await;
             self.send_notices(client).await?;
-            portal.state = match outcome.map_err(wrong)? {
+            portal.state = match outcome.map_err(errors::error)? {
                 Outcome::Done(tag) => PortalState::Finished { tag },
                 Outcome::Rows(rows) => {
                     let columns = announced(&rows.columns, &portal.formats);
@@ -321,7 +317,10 @@ impl Connection {
                 return Ok(Progress::Complete);
             }
             PortalState::Bound => {
-                return Err(wrong(Error::new(SqlState::INTERNAL_ERROR, "the portal did not start")));
+                return Err(errors::error(Error::new(
+                    SqlState::INTERNAL_ERROR,
+                    "the portal did not start",
+                )));
             }
         };
         let token = flow.cancel_token().clone();
@@ -339,7 +338,7 @@ impl Connection {
             let piece = self
                 .govern(&token, deadline, async { flow.next().await.transpose() })
                 .await
-                .map_err(wrong)?;
+                .map_err(errors::error)?;
             match piece {
                 Some(rows) => waiting.extend(rows),
                 None => break,

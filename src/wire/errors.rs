@@ -6,22 +6,22 @@ use pgwire::messages::response::NoticeResponse;
 use crate::error::{Error, SqlState};
 use crate::session::Notice;
 
-/// An error that ends a statement; `offset` is where its text starts in what the client sent.
-pub fn error(error: Error, offset: usize) -> PgWireError {
-    user_error("ERROR", error, offset)
+/// An error that ends a statement.
+pub fn error(error: Error) -> PgWireError {
+    user_error("ERROR", error)
 }
 
 /// An error that ends the connection.
 pub fn fatal(error: Error) -> PgWireError {
-    user_error("FATAL", error, 0)
+    user_error("FATAL", error)
 }
 
-fn user_error(severity: &str, error: Error, offset: usize) -> PgWireError {
+fn user_error(severity: &str, error: Error) -> PgWireError {
     let mut info = ErrorInfo::new(severity.to_owned(), error.state.0.to_owned(), error.message);
     info.severity_nonlocalized = Some(severity.to_owned());
     info.detail = error.detail;
     info.hint = error.hint;
-    info.position = error.position.map(|position| (position + offset).to_string());
+    info.position = error.position.map(|position| position.to_string());
     PgWireError::UserError(Box::new(info))
 }
 
@@ -43,5 +43,5 @@ pub fn with_sqlstate(error: &mut PgWireError) {
         PgWireError::ApiError(_) => SqlState::INTERNAL_ERROR,
         _ => SqlState::PROTOCOL_VIOLATION,
     };
-    *error = user_error("ERROR", Error::new(state, error.to_string()), 0);
+    *error = user_error("ERROR", Error::new(state, error.to_string()));
 }

@@ -133,7 +133,7 @@ impl SimpleQueryHandler for Connection {
         client.set_state(PgWireConnectionState::QueryInProgress);
         let statements = match query::parse(&message.query) {
             Ok(statements) => statements,
-            Err(error) => return Err(failed(self, client, errors::error(error, 0))),
+            Err(error) => return Err(failed(self, client, errors::error(error))),
         };
         if statements.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse)).await?;
@@ -184,7 +184,7 @@ impl QueryParser for NoParser {
 }
 
 fn not_used() -> PgWireError {
-    errors::error(Error::new(SqlState::INTERNAL_ERROR, "an unused entry of the protocol was called"), 0)
+    errors::error(Error::new(SqlState::INTERNAL_ERROR, "an unused entry of the protocol was called"))
 }
 
 impl Connection {
@@ -261,7 +261,7 @@ impl ExtendedQueryHandler for Connection {
                 client.feed(Message::ParseComplete(ParseComplete::new())).await?;
                 Ok(())
             }
-            Err(error) => Err(failed(self, client, errors::error(error, 0))),
+            Err(error) => Err(failed(self, client, errors::error(error))),
         }
     }
 
@@ -277,7 +277,7 @@ impl ExtendedQueryHandler for Connection {
                 client.feed(Message::BindComplete(BindComplete::new())).await?;
                 Ok(())
             }
-            Err(error) => Err(failed(self, client, errors::error(error, 0))),
+            Err(error) => Err(failed(self, client, errors::error(error))),
         }
     }
 
@@ -292,7 +292,7 @@ impl ExtendedQueryHandler for Connection {
         if message.target_type == TARGET_TYPE_BYTE_STATEMENT {
             let prepared = match self.session().and_then(|s| s.statement(name)) {
                 Ok(prepared) => prepared,
-                Err(error) => return Err(failed(self, client, errors::error(error, 0))),
+                Err(error) => return Err(failed(self, client, errors::error(error))),
             };
             let declared = self.declared(name);
             let targets = prepared.as_ref().map_or(&[][..], |p| &p.parameters);
@@ -308,7 +308,7 @@ impl ExtendedQueryHandler for Connection {
         }
         let portal = match self.portal(name) {
             Ok(portal) => portal,
-            Err(error) => return Err(failed(self, client, errors::error(error, 0))),
+            Err(error) => return Err(failed(self, client, errors::error(error))),
         };
         let answer = {
             let portal = portal.lock().await;
@@ -329,7 +329,7 @@ impl ExtendedQueryHandler for Connection {
         let name = message.name.as_deref().unwrap_or_default();
         let portal = match self.portal(name) {
             Ok(portal) => portal,
-            Err(error) => return Err(failed(self, client, errors::error(error, 0))),
+            Err(error) => return Err(failed(self, client, errors::error(error))),
         };
         let max_rows = usize::try_from(message.max_rows).unwrap_or(0);
         let progress = {
