@@ -1,3 +1,4 @@
 //! Tributary: a SQL-native marketing analytics server over Parquet lakes.
 
 pub mod error;
+pub mod lake;
