@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod engine;
 pub mod error;
+pub mod lake;
 pub mod limits;
 pub mod query;
 pub mod session;
