@@ -1,6 +1,7 @@
 //! Tributary: a SQL-native marketing analytics server over Parquet lakes.
 
 pub mod catalog;
+pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod lake;

@@ -3,6 +3,7 @@
 //! Start with [`Catalog`] (one per server) and [`SessionCatalog`] (one per connection).
 
 mod change;
+mod lakes;
 mod name;
 mod oids;
 mod server;

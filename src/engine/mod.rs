@@ -6,10 +6,12 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -19,6 +21,9 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
+/// Operators that an out-of-memory error names, largest first.
+const NAMES_IN_MEMORY_ERRORS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+
 /// What the operator may choose when the server starts.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
@@ -27,6 +32,8 @@ pub struct EngineOptions {
     /// Memory that queries may reserve together; [`limits::MEMORY_PERCENT`] of the machine
     /// where not given.
     pub memory_limit_bytes: Option<usize>,
+    /// Folder for rows that do not fit into memory; the system's temporary one where not given.
+    pub spill_dir: Option<PathBuf>,
 }
 
 /// The shared half of every session.
@@ -52,7 +59,7 @@ impl Engine {
             .map_err(|e| {
                 Error::new(SqlState::INTERNAL_ERROR, format!("cannot start query threads: {e}"))
             })?;
-        let runtime = runtime_env(options.memory_limit_bytes.unwrap_or_else(default_memory_bytes))?;
+        let runtime = runtime_env(options)?;
         let builder = SessionStateBuilder::new()
             .with_config(session_config(threads))
             .with_runtime_env(runtime)
@@ -158,11 +165,19 @@ fn session_config(threads: usize) -> SessionConfig {
     config
 }
 
-fn runtime_env(memory_limit_bytes: usize) -> Result<Arc<RuntimeEnv>> {
-    let names_in_errors = NonZeroUsize::new(5).expect("five is not zero");
-    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_limit_bytes), names_in_errors);
+fn runtime_env(options: &EngineOptions) -> Result<Arc<RuntimeEnv>> {
+    let memory_bytes = options.memory_limit_bytes.unwrap_or_else(default_memory_bytes);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), NAMES_IN_MEMORY_ERRORS);
+    let mut disk = DiskManagerBuilder::default();
+    if let Some(dir) = &options.spill_dir {
+        std::fs::create_dir_all(dir).map_err(|e| {
+            Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", dir.display()))
+        })?;
+        disk = disk.with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
+    }
     RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(disk)
         .with_cache_manager(
             CacheManagerConfig::default().with_metadata_cache_limit(limits::METADATA_CACHE_BYTES),
         )
