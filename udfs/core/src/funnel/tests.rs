@@ -26,11 +26,25 @@ fn spec(steps: usize, window_us: i64, modes: Modes) -> Spec {
 }
 
 fn with_compat(spec: &Spec, compat: Compat) -> Spec {
-    Spec::try_new(spec.steps(), spec.window_us(), spec.modes(), compat, Report::First).expect("valid spec")
+    Spec::try_new(
+        spec.steps(),
+        spec.window_us(),
+        spec.modes(),
+        compat,
+        Report::First,
+    )
+    .expect("valid spec")
 }
 
 fn with_report(spec: &Spec, report: Report) -> Spec {
-    Spec::try_new(spec.steps(), spec.window_us(), spec.modes(), spec.compat(), report).expect("valid spec")
+    Spec::try_new(
+        spec.steps(),
+        spec.window_us(),
+        spec.modes(),
+        spec.compat(),
+        report,
+    )
+    .expect("valid spec")
 }
 
 fn columns(events: &[(i64, u64)]) -> (Vec<i64>, Vec<u64>) {
@@ -53,7 +67,12 @@ fn times_of(spec: &Spec, events: &[(i64, u64)]) -> Vec<i64> {
 
 /// The mask of a row named `name`, where every letter of `chain` is a step.
 fn mask_of(chain: &str, name: char) -> u64 {
-    chain.chars().enumerate().filter(|&(_, step)| step == name).map(|(step, _)| 1 << step).sum()
+    chain
+        .chars()
+        .enumerate()
+        .filter(|&(_, step)| step == name)
+        .map(|(step, _)| 1 << step)
+        .sum()
 }
 
 /// Rows from text: `0:a 5:b 5:x`, times in seconds, names that `chain` lists or not.
@@ -62,12 +81,21 @@ fn events(chain: &str, text: &str) -> Events {
         .map(|row| {
             let (at, name) = row.split_once(':').expect("time:name");
             let at: i64 = at.parse().expect("seconds");
-            (at * SECOND, name.chars().map(|name| mask_of(chain, name)).fold(0, |mask, step| mask | step))
+            (
+                at * SECOND,
+                name.chars()
+                    .map(|name| mask_of(chain, name))
+                    .fold(0, |mask, step| mask | step),
+            )
         })
         .collect()
 }
 
 /// Rows a second apart, one for each letter.
 fn in_turn(chain: &str, letters: &str) -> Events {
-    letters.chars().enumerate().map(|(at, name)| (at as i64 * SECOND, mask_of(chain, name))).collect()
+    letters
+        .chars()
+        .enumerate()
+        .map(|(at, name)| (at as i64 * SECOND, mask_of(chain, name)))
+        .collect()
 }

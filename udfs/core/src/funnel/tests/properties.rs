@@ -6,7 +6,8 @@ use proptest::sample::select;
 use super::super::{Compat, Report};
 use super::*;
 
-/// Up to eight rows at few times, so that ties and repeats are common; about a third satisfy several steps.
+/// Up to eight rows at few times, so that ties and repeats are common; about a third satisfy
+/// several steps.
 fn any_events() -> impl Strategy<Value = Events> {
     let mask = prop_oneof![
         1 => Just(0u64),
@@ -20,13 +21,22 @@ fn any_events() -> impl Strategy<Value = Events> {
 fn any_spec() -> impl Strategy<Value = Spec> {
     let window_us = prop_oneof![6 => 1..12i64, 1 => Just(i64::MAX)];
     let report = select(vec![Report::First, Report::Last, Report::Fastest]);
-    (1..=4usize, window_us, select(Modes::SUPPORTED.to_vec()), report).prop_map(|(steps, window_us, modes, report)| {
-        Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
-    })
+    (
+        1..=4usize,
+        window_us,
+        select(Modes::SUPPORTED.to_vec()),
+        report,
+    )
+        .prop_map(|(steps, window_us, modes, report)| {
+            Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
+        })
 }
 
 fn level_in(mode: &str, spec: &Spec, events: &Events) -> u32 {
-    level_of(&super::spec(spec.steps(), spec.window_us(), modes(mode)), events)
+    level_of(
+        &super::spec(spec.steps(), spec.window_us(), modes(mode)),
+        events,
+    )
 }
 
 proptest! {
@@ -135,7 +145,11 @@ proptest! {
     }
 }
 
-/// `PROPTEST_CASES` where set; else enough to meet every mode with every kind of tie, in a few seconds.
+/// `PROPTEST_CASES` where set; else enough to meet every mode with every kind of tie, in a few
+/// seconds.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(2_000)
 }
