@@ -99,3 +99,16 @@ fn in_turn(chain: &str, letters: &str) -> Events {
         .map(|(at, name)| (at as i64 * SECOND, mask_of(chain, name)))
         .collect()
 }
+
+/// Whether the times are within the window, in order, and each is that of a row of its step.
+fn is_chain(spec: &Spec, events: &[(i64, u64)], times_us: &[i64]) -> bool {
+    let in_order =
+        |pair: &[i64]| pair[0] < pair[1] || !spec.modes().strict_increase && pair[0] == pair[1];
+    times_us.windows(2).all(in_order)
+        && times_us.iter().enumerate().all(|(step, &at_us)| {
+            at_us - times_us[0] <= spec.window_us()
+                && events
+                    .iter()
+                    .any(|&(row_us, mask)| row_us == at_us && mask >> step & 1 == 1)
+        })
+}
