@@ -59,6 +59,18 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_one_time_are_shared_out_as_by_trying_every_way(
+        events in prop::collection::vec((0..4i64, 1..16u64), 0..=6),
+        steps in 3..=4usize,
+        window_us in 1..4i64,
+        report in select(vec![Report::First, Report::Last, Report::Fastest]),
+    ) {
+        let spec = with_report(&super::spec(steps, window_us, modes("strict_once")), report);
+        prop_assert_eq!(level_of(&spec, &events), oracle::level(&spec, &events));
+        prop_assert_eq!(times_of(&spec, &events), oracle::times(&spec, &events));
+    }
+
+    #[test]
     fn clickhouse_times_are_a_chain_of_its_level(spec in any_spec(), events in any_events()) {
         let spec = with_compat(&spec, Compat::ClickHouse);
         let reported = times_of(&spec, &events);

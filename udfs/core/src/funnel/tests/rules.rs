@@ -164,6 +164,20 @@ fn funnel_5_rows_of_one_time_are_shared_out_for_the_longest_chain() {
 }
 
 #[test]
+fn funnel_5_a_shared_out_group_is_the_entry_when_it_finishes_in_time() {
+    // Steps a and b at second 10 need both rows; the a at 0 is too early, the chain at 20 later.
+    let rows = events("abc", "0:a 10:ab 10:ab 14:c 20:a 21:b 22:c");
+    let spec = spec(3, 5 * SECOND, modes("strict_once"));
+    let in_seconds = |report| -> Vec<i64> {
+        let times = times_of(&with_report(&spec, report), &rows);
+        times.iter().map(|at_us| at_us / SECOND).collect()
+    };
+    assert_eq!(in_seconds(Report::First), [10, 10, 14]);
+    assert_eq!(in_seconds(Report::Last), [20, 21, 22]);
+    assert_eq!(in_seconds(Report::Fastest), [20, 21, 22]);
+}
+
+#[test]
 fn funnel_7_a_repeated_step_ends_the_journey_but_a_repeated_entry_does_not() {
     let mode = "strict_deduplication";
     assert_eq!(native("abc", mode, &in_turn("abc", "abbc")), 2);
