@@ -8,7 +8,8 @@ are compared first. Then come five pairs per peer: ours and the peer's, each in 
 cores, the table opened and the query run once before the clock starts; who goes first alternates. The
 figure is the median of the five ratios of CPU seconds, ours by the peer's, with its range. See ../README.md.
 
-Exit code 0: raced, answers equal, targets met. 1: an answer differs or a target is missed. 2: could not race.
+Exit code 0: raced, answers equal, targets met. 1: a query failed, an answer differs or a target is missed.
+2: the race did not start.
 """
 
 import argparse
@@ -35,7 +36,7 @@ TARGET_NOISE = 1.1
 
 
 class CannotRace(Exception):
-    """The race was not run, or not to its end; the message says why."""
+    """The race, or one query of it, was not run to its end; the message says why."""
 
 
 def main():
@@ -48,9 +49,8 @@ def main():
     print(report.table(result))
     for path in report.write(result, args.results):
         print(f"written: {os.path.relpath(path)}")
-    failed = [q for q in result["queries"] if not q["answers_equal"]] + [
-        t for t in result["targets"] if not t["met"]]
-    return 1 if failed else 0
+    raced = all(query["answers_equal"] for query in result["queries"])
+    return 0 if raced and all(target["met"] for target in result["targets"]) else 1
 
 
 def arguments():
@@ -75,9 +75,7 @@ def race(args):
     queries, rivals = args.queries.split(","), args.peers.split(",")
     check_names(queries, rivals, cpus, args)
     load = quiet_load(args.force)
-    raced = [race_query(args, name, rivals, cpus) for name in queries]
-    setting = {"layout": lake["layout"], "events": lake["events"], "threads": args.threads}
-    return {
+    head = {
         "date": report.today(),
         "commit": commit(),
         "server": server.version(args.server),
@@ -88,9 +86,10 @@ def race(args):
         "pairs": args.pairs,
         "load_at_start": load,
         "forced": load > QUIET_LOAD or args.pairs < PAIRS,
-        "queries": raced,
-        "targets": judged(raced, setting),
     }
+    raced = [race_or_reason(args, name, rivals, cpus) for name in queries]
+    setting = {"layout": lake["layout"], "events": lake["events"], "threads": args.threads}
+    return head | {"queries": raced, "targets": judged(raced, setting)}
 
 
 # ---------------------------------------------------------------- before the start
@@ -153,6 +152,15 @@ def commit():
 
 
 # ---------------------------------------------------------------- one query
+
+def race_or_reason(args, name, rivals, cpus):
+    """The race of one query, or why it has none: the other queries are raced all the same."""
+    try:
+        return race_query(args, name, rivals, cpus)
+    except (CannotRace, server.ServerFailed) as reason:
+        say(f"{name}: {reason}")
+        return {"query": name, "failure": str(reason), "checksums": {}, "answers_equal": False, "races": []}
+
 
 def race_query(args, name, rivals, cpus):
     """Answers first; then, if all are equal, the pairs of each peer, the peers taking turns."""

@@ -33,7 +33,8 @@ def table(result):
 def table_rows(result):
     for query in result["queries"]:
         if not query["answers_equal"]:
-            yield [query["query"], ", ".join(query["checksums"]), "answers differ"] + [""] * (len(HEAD) - 3)
+            verdict = "failed" if "failure" in query else "answers differ"
+            yield [query["query"], ", ".join(query["checksums"]), verdict] + [""] * (len(HEAD) - 3)
         for race in query["races"]:
             ours, theirs, (low, high) = race["ours"], race["theirs"], race["cpu_ratio_range"]
             yield [query["query"], race["peer"], f"{race['cpu_ratio']:.2f}", f"{low:.2f} to {high:.2f}",
@@ -48,6 +49,8 @@ def remarks(result):
     for query in result["queries"]:
         if query["answers_equal"]:
             lines.append(f"{query['query']}: all answers equal (checksum {query['checksums']['tributary']}).")
+        elif "failure" in query:
+            lines.append(f"{query['query']}: not raced: {query['failure'].strip()}")
         else:
             sums = ", ".join(f"{engine} {checksum}" for engine, checksum in query["checksums"].items())
             lines.append(f"{query['query']}: answers differ, so nothing was timed: {sums}.")

@@ -20,7 +20,10 @@ class ServerFailed(Exception):
 
 def version(binary):
     """What the binary says it is."""
-    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run([os.path.abspath(binary), "--version"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ServerFailed(f"{binary} --version failed: {done.stderr}")
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager
@@ -78,8 +81,8 @@ class Server:
             found.set()
 
         threading.Thread(target=read, daemon=True).start()
-        found.wait(START_SECONDS)
+        ended = found.wait(START_SECONDS)
         if not port:
-            ended = "ended" if self.process.poll() is not None else f"named no port within {START_SECONDS} s"
-            raise ServerFailed(f"the server {ended}; it printed:\n" + "".join(self.printed))
+            what = "ended" if ended else f"named no port within {START_SECONDS} s"
+            raise ServerFailed(f"the server {what}; it printed:\n" + "".join(self.printed))
         return port[0]
