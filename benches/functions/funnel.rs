@@ -12,7 +12,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
-use tributary_core::funnel::{self, Compat, Modes, Report, Spec};
+use tributary_core::funnel::{self, Compat, Modes, Report, Scratch, Spec};
 
 use crate::shop::{EVENTS, Journeys, Shop};
 
@@ -78,11 +78,12 @@ async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
 }
 
 fn levels_of_rule(spec: &Spec, journeys: &Journeys) -> Vec<(i64, i64)> {
+    let mut scratch = Scratch::default();
     let mut start = 0;
     let users = journeys.users.iter().map(|&(user_id, end)| {
         let (at_us, masks) = (&journeys.at_us[start..end], &journeys.masks[start..end]);
         start = end;
-        (user_id, i64::from(funnel::level(spec, at_us, masks)))
+        (user_id, i64::from(funnel::level(spec, at_us, masks, &mut scratch)))
     });
     users.collect()
 }
