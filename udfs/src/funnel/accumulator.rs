@@ -176,6 +176,7 @@ impl<M: PackedMask> GroupsAccumulator for Groups<M> {
                 let mut times = ListBuilder::new(values).with_field(Field::new_list_field(item, true));
                 let mut step_times = vec![];
                 self.emit(emit_to, |at_us, masks| {
+                    step_times.clear();
                     funnel::times(&spec, at_us, masks, &mut scratch, &mut step_times);
                     times.values().append_slice(&step_times);
                     times.append(true);
@@ -186,6 +187,7 @@ impl<M: PackedMask> GroupsAccumulator for Groups<M> {
                 let mut durations = ListBuilder::new(IntervalMonthDayNanoBuilder::new());
                 let mut step_times = vec![];
                 self.emit(emit_to, |at_us, masks| {
+                    step_times.clear();
                     funnel::times(&spec, at_us, masks, &mut scratch, &mut step_times);
                     for step in step_times.windows(2) {
                         durations.values().append_value(interval(step[1].saturating_sub(step[0])));

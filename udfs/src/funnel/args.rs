@@ -100,7 +100,7 @@ fn is_window(data_type: &DataType) -> bool {
 }
 
 /// The constants of a call, as they were given.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Constants {
     pub within: ScalarValue,
     /// Options by name.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, ScalarFunction};
 use datafusion::logical_expr::{AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable};
 use tributary_core::funnel::Compat;
@@ -75,18 +75,15 @@ fn fold_constants(
     constants: &[Expr],
     fold: impl Fn(Expr) -> Result<Expr>,
 ) -> Result<args::Constants> {
-    let constant = |option: &str, expr: &Expr| match fold(expr.clone())? {
+    let constant = |option: &str, expr: &Expr| match fold(expr.clone())?.unalias() {
         Expr::Literal(value, _) => Ok(value),
-        Expr::Alias(alias) if alias.expr.as_literal().is_some() => {
-            Ok(alias.expr.as_literal().cloned().unwrap_or_default())
-        }
-        _ => Err(not_constant(answer, option, expr).into()),
+        _ => Err(DataFusionError::from(not_constant(answer, option, expr))),
     };
-    let mut folded = args::Constants::default();
-    if let Some(within) = constants.first() {
-        folded.within = constant("within", within)?;
-    }
-    match constants.get(1) {
+    let [within, options @ ..] = constants else {
+        return internal_err!("{} passed the check of types without a window", answer.name());
+    };
+    let mut folded = args::Constants { within: constant("within", within)?, options: vec![] };
+    match options.first() {
         None => {}
         Some(Expr::ScalarFunction(ScalarFunction { func, args })) if func.name() == "named_struct" => {
             for option in args.chunks_exact(2) {

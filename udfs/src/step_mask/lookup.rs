@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, ArrowDictionaryKeyType, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait,
+    Array, ArrayRef, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait,
     StringViewArray, make_view,
 };
 use datafusion::arrow::datatypes::{
+    ArrowDictionaryKeyType,
     DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion::common::{Result, internal_err};
