@@ -41,7 +41,7 @@ pub(super) fn blame(file: &str, error: &DataFusionError) -> Option<Fault> {
 }
 
 /// The cause one level down, also where a wrapper holds it in a box that `source` skips.
-fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+pub(super) fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     match error.downcast_ref::<DataFusionError>() {
         Some(DataFusionError::ArrowError(error, _)) => return Some(error.as_ref()),
         Some(DataFusionError::ParquetError(error)) => return Some(error.as_ref()),
