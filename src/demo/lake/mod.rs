@@ -25,11 +25,13 @@ mod tables;
 mod tags;
 mod visits;
 mod vocabulary;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use tables::DemoTable;
+pub use write::{Progress, write};
 
 /// The version of the lake. A changed row or answer is a new version.
 pub const VERSION: &str = "1";
