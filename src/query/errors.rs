@@ -20,7 +20,10 @@ pub fn from_datafusion(error: &DataFusionError, text: &str) -> Error {
         translated.position = error
             .diagnostic()
             .and_then(|d: &Diagnostic| d.span)
-            .and_then(|span| parse::position(text, span.start));
+            .and_then(|span| {
+                let at = Location { line: span.start.line, column: span.start.column };
+                parse::position(text, at)
+            });
     }
     translated
 }

@@ -14,6 +14,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::config::ConfigOptions;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
@@ -96,6 +97,8 @@ pub struct Session {
     catalog: SessionCatalog,
     context: SessionContext,
     inner: Arc<Mutex<Inner>>,
+    /// DataFusion's options as the session found them: RESET goes back to these.
+    initial_options: ConfigOptions,
     /// The token of the statement that runs now, for cancel requests.
     running: Mutex<Option<CancellationToken>>,
     notices: Mutex<Vec<Notice>>,
@@ -132,12 +135,14 @@ impl Session {
             query::postgres::register(builder, facts)
         });
         catalog.bind_planner(context.state_weak_ref());
+        let initial_options = context.state().config_options().as_ref().clone();
         Arc::new(Self {
             identity,
             engine,
             catalog,
             context,
             inner,
+            initial_options,
             running: Mutex::new(None),
             notices: Mutex::new(vec![]),
         })

@@ -231,14 +231,11 @@ fn set_one(session: &Session, name: &str, values: &[Expr], local: bool) -> Resul
     let is_default = matches!(values, [Expr::Identifier(word)] if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default"));
     if is_option(name) {
         let value = texts.join(",");
+        if is_default {
+            return reset_option(session, name);
+        }
         let state = session.context.state_ref();
-        let mut state = state.write();
-        let options = state.config_mut().options_mut();
-        return if is_default {
-            reset_option(options, name)
-        } else {
-            set_option(options, name, &value)
-        };
+        return set_option(state.write().config_mut().options_mut(), name, &value);
     }
     {
         let mut inner = session.inner.lock();
@@ -289,8 +286,7 @@ pub(super) fn set_initial(session: &Session, name: &str, value: &str) -> Result<
 
 fn reset_one(session: &Session, name: &str) -> Result<()> {
     if is_option(name) {
-        let state = session.context.state_ref();
-        return reset_option(state.write().config_mut().options_mut(), name);
+        return reset_option(session, name);
     }
     session.inner.lock().settings.reset(name)?;
     apply_settings(session);
@@ -322,8 +318,28 @@ fn set_option(options: &mut ConfigOptions, name: &str, value: &str) -> Result<()
     options.set(&name.to_ascii_lowercase(), value).map_err(|e| wrong_option(name, &e))
 }
 
-fn reset_option(options: &mut ConfigOptions, name: &str) -> Result<()> {
-    options.reset(&name.to_ascii_lowercase()).map_err(|e| wrong_option(name, &e))
+/// Goes back to what the session started with.
+fn reset_option(session: &Session, name: &str) -> Result<()> {
+    let key = name.to_ascii_lowercase();
+    let Some(entry) = session.initial_options.entries().into_iter().find(|e| e.key == key) else {
+        return Err(unknown_option(name));
+    };
+    let state = session.context.state_ref();
+    let mut state = state.write();
+    match entry.value {
+        Some(value) => set_option(state.config_mut().options_mut(), name, &value),
+        None => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("parameter \"{name}\" has no value to go back to"),
+        )),
+    }
+}
+
+fn unknown_option(name: &str) -> Error {
+    Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
 }
 
 fn wrong_option(name: &str, error: &datafusion::error::DataFusionError) -> Error {
@@ -388,10 +404,7 @@ fn show(session: &Session, name: &str) -> Result<Outcome> {
         let wanted = name.to_ascii_lowercase();
         let entry = state.config_options().entries().into_iter().find(|e| e.key == wanted);
         let Some(entry) = entry else {
-            return Err(Error::new(
-                SqlState::UNDEFINED_OBJECT,
-                format!("unrecognized configuration parameter \"{name}\""),
-            ));
+            return Err(unknown_option(name));
         };
         vec![vec![entry.value.unwrap_or_default()]]
     } else {

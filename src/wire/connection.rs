@@ -286,7 +286,7 @@ impl Connection {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         let Some(prepared) = portal.prepared.clone() else {
-            client.feed(Message::EmptyQueryResponse(EmptyQueryResponse)).await?;
+            client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
             return Ok(Progress::Complete);
         };
         let session = self.session().map_err(errors::error)?;

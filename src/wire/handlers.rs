@@ -136,7 +136,7 @@ impl SimpleQueryHandler for Connection {
             Err(error) => return Err(failed(self, client, errors::error(error))),
         };
         if statements.is_empty() {
-            client.feed(Message::EmptyQueryResponse(EmptyQueryResponse)).await?;
+            client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for statement in statements {
             if let Err(error) = self.run_simple(client, statement).await {
@@ -379,7 +379,7 @@ impl ExtendedQueryHandler for Connection {
         } else {
             self.close_portal(name);
         }
-        client.feed(Message::CloseComplete(CloseComplete)).await?;
+        client.feed(Message::CloseComplete(CloseComplete::new())).await?;
         Ok(())
     }
 

@@ -3,25 +3,25 @@
 //! The protocol loop does not read the socket during a statement, so nobody would notice a
 //! client that went away. A duplicate of the socket's descriptor is watched instead.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::AsFd;
 
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 
 /// Watches one client's socket for its end.
-pub struct Hangup(Option<AsyncFd<OwnedFd>>);
+pub struct Hangup(Option<TcpStream>);
 
 impl Hangup {
     /// Starts to watch. Where the descriptor cannot be watched, the client counts as present
     /// until a write to it fails.
     pub fn watch(socket: &TcpStream) -> Self {
-        let watched = socket
+        let duplicate = socket
             .as_fd()
             .try_clone_to_owned()
-            .and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE));
-        match watched {
-            Ok(fd) => Self(Some(fd)),
+            .and_then(|fd| TcpStream::from_std(std::net::TcpStream::from(fd)));
+        match duplicate {
+            Ok(socket) => Self(Some(socket)),
             Err(error) => {
                 tracing::warn!(%error, "cannot watch a client's socket");
                 Self(None)
@@ -31,14 +31,16 @@ impl Hangup {
 
     /// Waits until the client has closed its side. Requests that it sends early do not count.
     pub async fn gone(&self) {
-        let Some(fd) = &self.0 else { return std::future::pending().await };
+        let Some(socket) = &self.0 else { return std::future::pending().await };
         loop {
-            match fd.ready(Interest::READABLE).await {
-                Ok(mut ready) => {
-                    if ready.ready().is_read_closed() {
-                        return;
-                    }
-                    ready.clear_ready();
+            match socket.ready(Interest::READABLE).await {
+                Ok(ready) if ready.is_read_closed() => return,
+                // Bytes are for the protocol to read: say that nothing was to be had, so that
+                // the next wait is for news and not for these bytes.
+                Ok(_) => {
+                    let _ = socket.try_io(Interest::READABLE, || {
+                        io::Result::<()>::Err(io::ErrorKind::WouldBlock.into())
+                    });
                 }
                 Err(_) => return std::future::pending().await,
             }

@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 use pgwire::messages::ProtocolVersion;
 use pgwire::messages::startup::SecretKey;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, DATABASE};
 use crate::engine::Engine;
@@ -58,10 +58,11 @@ impl Server {
 
     /// Accepts connections until `shutdown`, then gives running statements a grace period.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
+        let mut connections = JoinSet::new();
         loop {
             let socket = tokio::select! {
                 () = shutdown.cancelled() => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = listener.accept() => accepted,
             };
             match socket {
@@ -76,8 +77,8 @@ impl Server {
                 }
             }
         }
-        connections.close();
-        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, connections.wait()).await;
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, all).await;
     }
 
     async fn connect(self: Arc<Self>, socket: TcpStream, shutdown: CancellationToken) {
@@ -107,7 +108,7 @@ impl Server {
     ) -> Result<(Arc<Session>, SecretKey)> {
         let user = parameters.get("user").filter(|user| !user.is_empty()).ok_or_else(|| {
             Error::new(
-                SqlState("28000"),
+                SqlState::INVALID_AUTHORIZATION,
                 "no PostgreSQL user name specified in startup packet",
             )
         })?;

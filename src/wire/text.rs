@@ -142,8 +142,8 @@ pub fn interval(out: &mut BytesMut, months: i32, days: i32, nanos: i64) {
     if micros != 0 || nothing_yet {
         let space = if nothing_yet { "" } else { " " };
         let sign = match micros {
-            ..0 => "-",
-            1.. if negative => "+",
+            i64::MIN..0 => "-",
+            1..=i64::MAX if negative => "+",
             _ => "",
         };
         put!(out, "{space}{sign}");
