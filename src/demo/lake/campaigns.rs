@@ -21,8 +21,7 @@ pub fn experiments(cast: &Cast, seed: u64) -> Vec<Event> {
     let mut events = Vec::new();
     for (experiment, variants) in EXPERIMENTS {
         let mut random = Random::new(seed, experiment);
-        let mut people =
-            cast.who_shuffled(&mut random, |person| person.journey.shops_on_the_web()).into_iter();
+        let mut people = cast.who_shuffled(&mut random, |person| person.journey.shops_on_the_web()).into_iter();
         for (variant, seen, claimed) in variants {
             for (rank, person) in people.by_ref().take(seen).enumerate() {
                 let at_us = cast[person].shopping_us() + 2 * SECOND_US;
@@ -143,8 +142,7 @@ pub fn survey(cast: &Cast, seed: u64) -> Survey {
             .chain(std::iter::repeat_n(7..=8, group.passives))
             .chain(std::iter::repeat_n(0..=6, group.detractors));
         for (person, range) in people.iter().zip(scores) {
-            let at_us =
-                cast[*person].moment_us + 2 * DAY_US + random.between(0, 2 * 24 * 60) * MINUTE_US;
+            let at_us = cast[*person].moment_us + 2 * DAY_US + random.between(0, 2 * 24 * 60) * MINUTE_US;
             let mut answer = Event::server(*person, at_us, "survey_answer");
             answer.score = Some(random.between(*range.start(), *range.end()) as f64);
             survey.answers.push(answer);

@@ -24,8 +24,7 @@ pub const REUSED_CODE: &str = "QR-SPRING-01";
 const HANDED_OVER_US: i64 = starts_us(day(4, 15));
 
 /// How often the code was seen before it was handed over, and since.
-const SEEN: [(std::ops::Range<i64>, usize); 2] =
-    [(day(3, 10)..day(4, 15), 40), (day(4, 15)..day(5, 30), 60)];
+const SEEN: [(std::ops::Range<i64>, usize); 2] = [(day(3, 10)..day(4, 15), 40), (day(4, 15)..day(5, 30), 60)];
 
 /// All codes: three numbers that kept their channel, and a QR code that did not.
 pub fn codes() -> Vec<Code> {

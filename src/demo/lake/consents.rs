@@ -25,13 +25,7 @@ const DENIED: usize = 120;
 const NEVER_ASKED: usize = 130;
 
 /// All consents, by person and time.
-pub fn consents(
-    cast: &Cast,
-    wanted: &[PersonIndex],
-    calls: &[Call],
-    mails: &[Event],
-    seed: u64,
-) -> Vec<Consent> {
+pub fn consents(cast: &Cast, wanted: &[PersonIndex], calls: &[Call], mails: &[Event], seed: u64) -> Vec<Consent> {
     let mut consents = analytics(cast);
     consents.extend(texts(cast, wanted, seed));
     consents.extend(mail(cast, mails));
@@ -42,17 +36,10 @@ pub fn consents(
 
 /// The banner of the first visit: everybody on the list agreed to be counted.
 fn analytics(cast: &Cast) -> Vec<Consent> {
-    (0..cast.people.len())
-        .map(|person| granted(cast, person, "analytics", "cookie_banner"))
-        .collect()
+    (0..cast.people.len()).map(|person| granted(cast, person, "analytics", "cookie_banner")).collect()
 }
 
-fn granted(
-    cast: &Cast,
-    person: PersonIndex,
-    purpose: &'static str,
-    source: &'static str,
-) -> Consent {
+fn granted(cast: &Cast, person: PersonIndex, purpose: &'static str, source: &'static str) -> Consent {
     let changed_us = cast[person].first_contact_us();
     Consent { person, purpose, status: "granted", changed_us, source }
 }
@@ -90,8 +77,7 @@ fn texts(cast: &Cast, wanted: &[PersonIndex], seed: u64) -> Vec<Consent> {
     }
     for person in withdrew {
         let from_us = starts_us(day(5, 1)).max(cast[person].moment_us + DAY_US);
-        let changed_us =
-            from_us + random.between(0, (END_US - from_us) / MINUTE_US - 1) * MINUTE_US;
+        let changed_us = from_us + random.between(0, (END_US - from_us) / MINUTE_US - 1) * MINUTE_US;
         let status = "withdrawn";
         consents.push(Consent { person, purpose: PURPOSE, status, changed_us, source: "reply_td" });
     }
@@ -110,14 +96,12 @@ fn mail(cast: &Cast, mails: &[Event]) -> Vec<Consent> {
             ..granted(cast, person, PURPOSE, "sign_up")
         })
         .collect();
-    consents.extend(mails.iter().filter(|event| event.event == "email_unsubscribe").map(|event| {
-        Consent {
-            person: event.person,
-            purpose: PURPOSE,
-            status: "withdrawn",
-            changed_us: event.at_us,
-            source: "unsubscribe_link",
-        }
+    consents.extend(mails.iter().filter(|event| event.event == "email_unsubscribe").map(|event| Consent {
+        person: event.person,
+        purpose: PURPOSE,
+        status: "withdrawn",
+        changed_us: event.at_us,
+        source: "unsubscribe_link",
     }));
     consents
 }
@@ -128,19 +112,14 @@ fn cold_calls(cast: &Cast, calls: &[Call]) -> Vec<Consent> {
     let mut consents: Vec<Consent> = cast
         .who(|person| person.journey.is_called_cold())
         .into_iter()
-        .map(|person| Consent {
-            changed_us: starts_us(0),
-            ..granted(cast, person, PURPOSE, "trade_fair_form")
-        })
+        .map(|person| Consent { changed_us: starts_us(0), ..granted(cast, person, PURPOSE, "trade_fair_form") })
         .collect();
-    consents.extend(calls.iter().filter(|call| call.outcome == Some("opt_out")).map(|call| {
-        Consent {
-            person: call.person,
-            purpose: PURPOSE,
-            status: "withdrawn",
-            changed_us: call.ended_us(),
-            source: "call",
-        }
+    consents.extend(calls.iter().filter(|call| call.outcome == Some("opt_out")).map(|call| Consent {
+        person: call.person,
+        purpose: PURPOSE,
+        status: "withdrawn",
+        changed_us: call.ended_us(),
+        source: "call",
     }));
     consents
 }

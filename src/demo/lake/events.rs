@@ -49,12 +49,7 @@ pub const SERVER: &str = "server";
 
 impl Event {
     /// An event that says no more than who, when and what.
-    pub fn new(
-        person: PersonIndex,
-        at_us: i64,
-        event: &'static str,
-        platform: &'static str,
-    ) -> Self {
+    pub fn new(person: PersonIndex, at_us: i64, event: &'static str, platform: &'static str) -> Self {
         Self {
             at_us,
             person,

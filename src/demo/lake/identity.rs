@@ -116,9 +116,8 @@ mod tests {
         phones.dedup();
         assert_eq!(phones.len(), 46_400);
 
-        let mut devices: Vec<String> = (0..46_400)
-            .flat_map(|person| [anonymous_id(person, false), anonymous_id(person, true)])
-            .collect();
+        let mut devices: Vec<String> =
+            (0..46_400).flat_map(|person| [anonymous_id(person, false), anonymous_id(person, true)]).collect();
         devices.sort_unstable();
         devices.dedup();
         assert_eq!(devices.len(), 92_800);

@@ -61,11 +61,7 @@ impl Journey {
     pub fn touches(&self) -> impl Iterator<Item = (&'static str, i64)> + '_ {
         let last = self.channels.len().saturating_sub(1);
         self.channels.iter().enumerate().map(move |(index, channel)| {
-            let days = if self.id == "J22" && index == 0 {
-                EARLY_TOUCH_DAYS
-            } else {
-                1 + 2 * (last - index) as i64
-            };
+            let days = if self.id == "J22" && index == 0 { EARLY_TOUCH_DAYS } else { 1 + 2 * (last - index) as i64 };
             (*channel, days * DAY_US)
         })
     }
@@ -116,9 +112,8 @@ mod tests {
 
     #[test]
     fn touches_end_one_day_before_the_moment() {
-        let offsets = |index: usize| -> Vec<i64> {
-            JOURNEYS[index].touches().map(|(_, before_us)| before_us / DAY_US).collect()
-        };
+        let offsets =
+            |index: usize| -> Vec<i64> { JOURNEYS[index].touches().map(|(_, before_us)| before_us / DAY_US).collect() };
         assert_eq!(offsets(2), [5, 3, 1]);
         assert_eq!(offsets(4), [1]);
         assert_eq!(offsets(21), [45, 1]);

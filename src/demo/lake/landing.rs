@@ -32,8 +32,7 @@ const BAD_PHONES: [&str; 4] = ["12345", "+8610000000000000", "没有", "+86-ABC-
 /// The text of the file.
 pub fn csv(seed: u64) -> String {
     let mut random = Random::new(seed, "landing");
-    let mut rows: Vec<String> =
-        (0..ROWS - DUPLICATES).map(|number| row(number, &mut random)).collect();
+    let mut rows: Vec<String> = (0..ROWS - DUPLICATES).map(|number| row(number, &mut random)).collect();
     for _ in 0..DUPLICATES {
         // Only clean rows are sent twice: they come last, and each at most once.
         let number = rows.len() - 2 * DUPLICATES;
@@ -62,11 +61,8 @@ fn row(number: usize, random: &mut Random) -> String {
     let event_us = received_us - delay_us - if is_late { 3 * DAY_US + 10 * MINUTE_US } else { 0 };
     let person = random.below(46_400) as usize;
 
-    let event_time = if number < UNREADABLE_TIMES {
-        (*random.pick(&BAD_TIMES)).to_owned()
-    } else {
-        local_text(event_us)
-    };
+    let event_time =
+        if number < UNREADABLE_TIMES { (*random.pick(&BAD_TIMES)).to_owned() } else { local_text(event_us) };
     let phone = if (UNREADABLE_TIMES..late_from).contains(&number) {
         (*random.pick(&BAD_PHONES)).to_owned()
     } else if random.below(4) == 0 {
@@ -88,11 +84,8 @@ fn row(number: usize, random: &mut Random) -> String {
 fn local_text(at_us: i64) -> String {
     let local_us = at_us + LOCAL_SHIFT_US;
     let day = super::clock::day_of(at_us);
-    let (month, day_of_month) = if day < DAY_COUNT {
-        (5, day - super::clock::day(5, 1) + 1)
-    } else {
-        (6, day - DAY_COUNT + 1)
-    };
+    let (month, day_of_month) =
+        if day < DAY_COUNT { (5, day - super::clock::day(5, 1) + 1) } else { (6, day - DAY_COUNT + 1) };
     let ms = local_us.rem_euclid(DAY_US) / 1_000;
     let mut text = String::new();
     // Writing to a string cannot fail.

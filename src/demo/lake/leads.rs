@@ -21,12 +21,8 @@ pub struct Lead {
 }
 
 /// The pipeline: its events, and how long after the lead each comes. `won` comes with the order.
-const STAGES: [(&str, i64); 4] = [
-    ("lead_created", 0),
-    ("mql", 2 * HOUR_US),
-    ("sql", 5 * HOUR_US),
-    ("opportunity_created", 9 * HOUR_US),
-];
+const STAGES: [(&str, i64); 4] =
+    [("lead_created", 0), ("mql", 2 * HOUR_US), ("sql", 5 * HOUR_US), ("opportunity_created", 9 * HOUR_US)];
 
 /// How many leads without an order end after one, two, three and four stages.
 const OPEN_AFTER: [usize; 4] = [200, 100, 50, 40];

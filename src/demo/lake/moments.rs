@@ -34,8 +34,7 @@ const PERIODS: [Period; 4] = [
 pub fn assign(people: &mut [Person], seed: u64) {
     let mut random = Random::new(seed, "moments");
     let mut clock = DeskClock::new(people, &mut random);
-    let mut left: Vec<[usize; 2]> =
-        PERIODS.iter().map(|period| [period.west, period.east]).collect();
+    let mut left: Vec<[usize; 2]> = PERIODS.iter().map(|period| [period.west, period.east]).collect();
 
     let mut buyers: Vec<usize> = (0..people.len()).filter(|index| people[*index].buys).collect();
     buyers.sort_by_key(|index| freedom(&people[*index]));
@@ -145,17 +144,17 @@ fn settle(
 /// Large provinces weigh more.
 fn home(is_west: bool, random: &mut Random) -> &'static Province {
     let provinces = if is_west { &PROVINCES[..WEST_COUNT] } else { &PROVINCES[WEST_COUNT..] };
-    let weights: Vec<u64> =
-        provinces.iter().map(|province| 1 + province.cities.len() as u64).collect();
+    let weights: Vec<u64> = provinces.iter().map(|province| 1 + province.cities.len() as u64).collect();
     &provinces[random.weighted(&weights)]
 }
 
 /// A Douyin touch of this moment would fall into the pause in the west.
 fn is_paused(person: &Person, moment_us: i64) -> bool {
     person.province.is_west
-        && person.journey.touches().any(|(channel, before_us)| {
-            channel == "douyin" && PAUSE_DAYS.contains(&day_of(moment_us - before_us))
-        })
+        && person
+            .journey
+            .touches()
+            .any(|(channel, before_us)| channel == "douyin" && PAUSE_DAYS.contains(&day_of(moment_us - before_us)))
 }
 
 /// Customers per hour of a day, from 8 to 23 o'clock: lunch and evening are busy.
@@ -172,8 +171,7 @@ struct DeskClock {
 
 impl DeskClock {
     fn new(people: &[Person], random: &mut Random) -> Self {
-        let mut cold: Vec<usize> =
-            (0..people.len()).filter(|index| people[*index].journey.is_called_cold()).collect();
+        let mut cold: Vec<usize> = (0..people.len()).filter(|index| people[*index].journey.is_called_cold()).collect();
         Self { evening: random.take(&mut cold, EVENING_DIALS).into_iter().collect() }
     }
 

@@ -57,8 +57,7 @@ impl Person {
 
     /// When the shop first meets the person.
     pub fn first_contact_us(&self) -> i64 {
-        let touch_us =
-            self.journey.touches().map(|(_, before_us)| self.moment_us - before_us).min();
+        let touch_us = self.journey.touches().map(|(_, before_us)| self.moment_us - before_us).min();
         match touch_us {
             Some(touch_us) if self.journey.shops_on_the_web() => touch_us.min(self.shopping_us()),
             Some(touch_us) => touch_us,
@@ -108,11 +107,7 @@ impl Cast {
     }
 
     /// The same, in random order.
-    pub fn who_shuffled(
-        &self,
-        random: &mut Random,
-        wanted: impl Fn(&Person) -> bool,
-    ) -> Vec<PersonIndex> {
+    pub fn who_shuffled(&self, random: &mut Random, wanted: impl Fn(&Person) -> bool) -> Vec<PersonIndex> {
         let mut found = self.who(wanted);
         random.shuffle(&mut found);
         found
@@ -164,9 +159,7 @@ fn choose_repeaters(people: &mut [Person], seed: u64) {
         let mut pool: Vec<PersonIndex> = (0..people.len())
             .filter(|index| {
                 let person = &people[*index];
-                person.buys
-                    && person.journey.id != "J22"
-                    && person.journey.first_channel() == Some(channel)
+                person.buys && person.journey.id != "J22" && person.journey.first_channel() == Some(channel)
             })
             .collect();
         for index in random.take(&mut pool, count) {

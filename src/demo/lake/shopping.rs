@@ -84,9 +84,7 @@ fn late_payers(people: &mut [Person], random: &mut Random) {
             .filter(|index| {
                 let person = &people[*index];
                 let first_us = person.moment_us - LATE_US - SHOPPING_US;
-                person.buys
-                    && person.journey.id == journey.id
-                    && (first_us >= LEAK_US || person.moment_us < LEAK_US)
+                person.buys && person.journey.id == journey.id && (first_us >= LEAK_US || person.moment_us < LEAK_US)
             })
             .collect();
         for index in random.take(&mut pool, count) {
@@ -130,9 +128,7 @@ fn levels(people: &mut [Person], random: &mut Random) {
 ///
 /// Each platform's weeks share its quota in proportion to their buyers; a running sum keeps the
 /// rounding errors of a platform from adding up.
-fn abandoners_per_cell(
-    buyers_per_cell: &BTreeMap<(&'static str, i64), usize>,
-) -> Vec<((&'static str, i64), usize)> {
+fn abandoners_per_cell(buyers_per_cell: &BTreeMap<(&'static str, i64), usize>) -> Vec<((&'static str, i64), usize)> {
     let leak_week = week_of(LEAK_US);
     let mut sums: BTreeMap<(&'static str, bool), (usize, usize)> = BTreeMap::new();
     let mut cells = Vec::new();

@@ -38,8 +38,7 @@ pub fn spend() -> Vec<Spend> {
         }
         let cells = if channel.name == "douyin" {
             let paused = |day: &i64| PAUSE_DAYS.contains(day);
-            let (off, on): (Vec<_>, Vec<_>) =
-                west_rows.into_iter().partition(|(day, _)| paused(day));
+            let (off, on): (Vec<_>, Vec<_>) = west_rows.into_iter().partition(|(day, _)| paused(day));
             let on_days = DAY_COUNT - PAUSE_DAYS.count() as i64;
             let mut cells = spread(&on, WEST_FORTNIGHT_CENTS * on_days / 14);
             cells.extend(spread(&off, 0));

@@ -45,8 +45,7 @@ pub fn events(cast: &Cast, seed: u64) -> Vec<Event> {
         });
         for (rank, person) in subscribers.into_iter().take(cohort.starts).enumerate() {
             let started_us = start_us(cast[person].moment_us);
-            let renewals =
-                usize::from(rank < cohort.renew_once) + usize::from(rank < cohort.renew_twice);
+            let renewals = usize::from(rank < cohort.renew_once) + usize::from(rank < cohort.renew_twice);
             events.push(row(person, started_us, "subscribe"));
             for renewal in 1..=renewals as i64 {
                 events.push(row(person, started_us + renewal * TERM_US, "renew"));
@@ -92,8 +91,6 @@ fn goodbyes(leavers: Vec<Leaver>) -> Vec<Event> {
             events.push(row(person, due_us - DAY_US, "cancel"));
         }
     }
-    events.extend(
-        too_late.into_iter().map(|leaver| row(leaver.person, leaver.due_us - DAY_US, "cancel")),
-    );
+    events.extend(too_late.into_iter().map(|leaver| row(leaver.person, leaver.due_us - DAY_US, "cancel")));
     events
 }

@@ -51,15 +51,8 @@ pub const TAG_RULES: [TagRule; 5] = [
         description: "客单价高的买家",
         definition: "buyer with a high expected value",
     },
-    TagRule {
-        rule_id: "R04", tag: RED_TEA, description: "爱看红茶", definition: "likes red tea"
-    },
-    TagRule {
-        rule_id: "R05",
-        tag: WHITE_TEA,
-        description: "爱看白茶",
-        definition: "likes white tea",
-    },
+    TagRule { rule_id: "R04", tag: RED_TEA, description: "爱看红茶", definition: "likes red tea" },
+    TagRule { rule_id: "R05", tag: WHITE_TEA, description: "爱看白茶", definition: "likes white tea" },
 ];
 
 const HIGH_INTENT_PEOPLE: usize = 5_000;
@@ -103,18 +96,13 @@ pub fn tags(cast: &Cast, seed: u64) -> Tagged {
     let risky: HashSet<PersonIndex> = at_risk.iter().copied().collect();
     let wanted = intent.iter().copied().filter(|person| !risky.contains(person)).collect();
     let mut recovered_pool = cast.who(|person| person.level >= 2);
-    recovered_pool
-        .retain(|person| !risky.contains(person) && cast[*person].moment_us < END_US - 9 * DAY_US);
+    recovered_pool.retain(|person| !risky.contains(person) && cast[*person].moment_us < END_US - 9 * DAY_US);
     let recovered = random.take(&mut recovered_pool, NO_LONGER_AT_RISK);
 
     let mut tags = Vec::new();
-    for (tag, people) in [
-        (HIGH_INTENT, intent),
-        (CHURN_RISK, at_risk),
-        (HIGH_VALUE, valued),
-        (RED_TEA, red),
-        (WHITE_TEA, white),
-    ] {
+    for (tag, people) in
+        [(HIGH_INTENT, intent), (CHURN_RISK, at_risk), (HIGH_VALUE, valued), (RED_TEA, red), (WHITE_TEA, white)]
+    {
         for person in people {
             let set_us = set_us(cast, person, &mut random);
             tags.push(Tag { person, tag, set_us, unset_us: None });
@@ -166,8 +154,7 @@ fn tastes(
 ) -> (Vec<PersonIndex>, Vec<PersonIndex>) {
     let without: HashSet<PersonIndex> = without_taste.iter().copied().collect();
     let is_valued: HashSet<PersonIndex> = valued.iter().copied().collect();
-    let mut people: Vec<PersonIndex> =
-        valued.iter().copied().filter(|person| !without.contains(person)).collect();
+    let mut people: Vec<PersonIndex> = valued.iter().copied().filter(|person| !without.contains(person)).collect();
     let mut pool = cast.who(|person| person.level >= 1);
     pool.retain(|person| !is_valued.contains(person));
     let count = RED_ONLY + WHITE_ONLY + RED_AND_WHITE - people.len();
@@ -176,8 +163,5 @@ fn tastes(
 
     let both = people.split_off(RED_ONLY + WHITE_ONLY);
     let white_only = people.split_off(RED_ONLY);
-    (
-        people.into_iter().chain(both.iter().copied()).collect(),
-        white_only.into_iter().chain(both).collect(),
-    )
+    (people.into_iter().chain(both.iter().copied()).collect(), white_only.into_iter().chain(both).collect())
 }

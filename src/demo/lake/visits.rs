@@ -72,8 +72,7 @@ pub fn shopping(cast: &Cast, seed: u64) -> Vec<Event> {
     for (index, person) in cast.people.iter().enumerate() {
         let product = random.below(PRODUCTS.len() as u64) as usize;
         for (event, page, after_us) in STEPS.iter().take(usize::from(person.level)) {
-            let mut step =
-                Event::new(index, person.shopping_us() + after_us, event, person.platform);
+            let mut step = Event::new(index, person.shopping_us() + after_us, event, person.platform);
             // The visit keeps the channel by which the person came last.
             step.channel = person.journey.channels.last().copied();
             step.page = Some(*page);

@@ -51,9 +51,9 @@ pub fn write(dir: &Path, progress: &dyn Fn(Progress<'_>)) -> Result<()> {
 
 fn write_text(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.and_then(|()| fs::write(path, text)).map_err(|error| {
-        Error::new(SqlState::IO_ERROR, format!("could not write '{}': {error}", path.display()))
-    })
+    folder
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| Error::new(SqlState::IO_ERROR, format!("could not write '{}': {error}", path.display())))
 }
 
 #[cfg(test)]
@@ -66,8 +66,7 @@ mod tests {
     fn the_lake_is_written_as_parquet_and_csv() {
         let dir = tempfile::tempdir().expect("a folder for the test");
         let steps = RefCell::new(Vec::new());
-        write(dir.path(), &|step| steps.borrow_mut().push((step.done, step.total)))
-            .expect("the lake is written");
+        write(dir.path(), &|step| steps.borrow_mut().push((step.done, step.total))).expect("the lake is written");
         let events = fs::read_dir(dir.path().join("events")).expect("the events").count();
         assert_eq!(events, 3);
         assert!(dir.path().join("users.parquet").is_file());

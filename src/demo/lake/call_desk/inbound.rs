@@ -22,8 +22,7 @@ const SCRIPTS: [Script; 2] = [
 ];
 
 /// Agents whose calls are fixed: number, lead channel, calls, of which sold.
-const FIXED_AGENTS: [(u8, &str, usize, usize); 2] =
-    [(3, "baidu", 150, 48), (7, "industry_site", 100, 28)];
+const FIXED_AGENTS: [(u8, &str, usize, usize); 2] = [(3, "baidu", 150, 48), (7, "industry_site", 100, 28)];
 
 /// The other agents share the rest.
 const OTHER_AGENTS: [u8; 8] = [1, 2, 4, 5, 6, 8, 9, 10];
@@ -51,11 +50,13 @@ pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
         let channel = person.journey.channels[0];
         let (script, stages) = scripts[&index];
         let talk_seconds = 60 + 45 * stages as i64 + random.between(0, 240);
-        let mut call = Call::new(index, person.moment_us - DAY_US, "inbound", &mut random)
-            .answered(agents[&index], talk_seconds, &mut random);
+        let mut call = Call::new(index, person.moment_us - DAY_US, "inbound", &mut random).answered(
+            agents[&index],
+            talk_seconds,
+            &mut random,
+        );
         call.touch = Some("call_in");
-        call.tracking_code =
-            NUMBERS.iter().find(|(shown_by, _)| *shown_by == channel).map(|(_, number)| *number);
+        call.tracking_code = NUMBERS.iter().find(|(shown_by, _)| *shown_by == channel).map(|(_, number)| *number);
         call.lead_channel = Some(channel);
         call.script = Some(script);
         call.stages = stages;
@@ -73,10 +74,7 @@ pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
 
 /// The script of each call and how many stages it reaches. The callers are in random order, so
 /// the first ones may take the first parts.
-fn scripts(
-    sold: &[PersonIndex],
-    lost: &[PersonIndex],
-) -> HashMap<PersonIndex, (&'static str, usize)> {
+fn scripts(sold: &[PersonIndex], lost: &[PersonIndex]) -> HashMap<PersonIndex, (&'static str, usize)> {
     let mut parts = HashMap::new();
     let (mut sold, mut lost) = (sold.iter(), lost.iter());
     for script in &SCRIPTS {
@@ -123,11 +121,7 @@ fn agents(cast: &Cast, sold: &[PersonIndex], lost: &[PersonIndex]) -> HashMap<Pe
 }
 
 /// Sentiments around a mean: for each caller above it another as far below, so it is exact.
-fn sentiments(
-    mean_hundredths: i64,
-    callers: &[PersonIndex],
-    random: &mut Random,
-) -> HashMap<PersonIndex, f64> {
+fn sentiments(mean_hundredths: i64, callers: &[PersonIndex], random: &mut Random) -> HashMap<PersonIndex, f64> {
     let mut sentiments = HashMap::new();
     for pair in callers.chunks(2) {
         let off = if pair.len() == 2 { random.between(0, 50) } else { 0 };

@@ -16,29 +16,22 @@ const FORGOTTEN: usize = 120;
 pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
     let mut random = Random::new(seed, "missed");
     let buyers = cast.who_shuffled(&mut random, |person| person.journey.id == "J18" && person.buys);
-    let others =
-        cast.who_shuffled(&mut random, |person| person.journey.id == "J18" && !person.buys);
-    let callers = buyers
-        .into_iter()
-        .take(CALLED_BACK_AND_BUY)
-        .chain(others.into_iter().take(CALLED_BACK_ONLY + FORGOTTEN));
+    let others = cast.who_shuffled(&mut random, |person| person.journey.id == "J18" && !person.buys);
+    let callers =
+        buyers.into_iter().take(CALLED_BACK_AND_BUY).chain(others.into_iter().take(CALLED_BACK_ONLY + FORGOTTEN));
 
     let mut calls = Vec::new();
     for (rank, index) in callers.enumerate() {
         let day = day_of(cast[index].moment_us) - random.between(1, 7);
-        let missed_us =
-            starts_us(day) + random.between(9, 20) * HOUR_US + random.between(0, 3_599) * SECOND_US;
+        let missed_us = starts_us(day) + random.between(9, 20) * HOUR_US + random.between(0, 3_599) * SECOND_US;
         let missed = Call::new(index, missed_us, "inbound", &mut random);
         let back_us = missed.ended_us() + random.between(MINUTE_US, 14 * MINUTE_US);
         calls.push(missed);
         if rank < CALLED_BACK_AND_BUY + CALLED_BACK_ONLY {
             let agent = random.between(*outbound::AGENTS.start(), *outbound::AGENTS.end()) as u8;
             let talk_seconds = random.between(30, 300);
-            let mut back = Call::new(index, back_us, "outbound", &mut random).answered(
-                agent,
-                talk_seconds,
-                &mut random,
-            );
+            let mut back =
+                Call::new(index, back_us, "outbound", &mut random).answered(agent, talk_seconds, &mut random);
             // The order, if one comes, is placed on the web later.
             back.outcome = Some("follow_up");
             calls.push(back);

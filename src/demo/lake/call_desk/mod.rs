@@ -45,8 +45,7 @@ pub struct Call {
 }
 
 /// What the script goes through, in order, and after how much of the talk.
-pub const STAGES: [(&str, f64); 4] =
-    [("greeting", 0.02), ("need", 0.20), ("price", 0.45), ("close", 0.75)];
+pub const STAGES: [(&str, f64); 4] = [("greeting", 0.02), ("need", 0.20), ("price", 0.45), ("close", 0.75)];
 
 /// All calls in time order.
 pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
@@ -109,12 +108,7 @@ impl Call {
     }
 
     /// A call that somebody took or did not take, before the desk's part is filled in.
-    fn new(
-        person: PersonIndex,
-        started_us: i64,
-        direction: &'static str,
-        random: &mut Random,
-    ) -> Self {
+    fn new(person: PersonIndex, started_us: i64, direction: &'static str, random: &mut Random) -> Self {
         Self {
             person,
             started_us,

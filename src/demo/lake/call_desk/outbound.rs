@@ -45,9 +45,7 @@ pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
                 1 => first_us(*index),
                 _ => {
                     let day = day_of(first_us(*index)) + attempt as i64 - 1;
-                    starts_us(day)
-                        + random.between(9, 20) * HOUR_US
-                        + random.between(0, 3_599) * SECOND_US
+                    starts_us(day) + random.between(9, 20) * HOUR_US + random.between(0, 3_599) * SECOND_US
                 }
             };
             let buys = cast[*index].buys;
@@ -66,11 +64,7 @@ pub fn calls(cast: &Cast, seed: u64) -> Vec<Call> {
 }
 
 /// Who answers the first dial: those who buy, and others up to the quota.
-fn first_answered(
-    cast: &Cast,
-    mut dialled: Vec<PersonIndex>,
-    quota: usize,
-) -> HashSet<PersonIndex> {
+fn first_answered(cast: &Cast, mut dialled: Vec<PersonIndex>, quota: usize) -> HashSet<PersonIndex> {
     // The sort is stable: apart from the buyers, the random order stays.
     dialled.sort_by_key(|index| !cast[*index].buys);
     dialled.into_iter().take(quota).collect()

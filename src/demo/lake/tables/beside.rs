@@ -76,15 +76,12 @@ fn users(story: &Story) -> DemoTable {
         .text("phone", (0..count).map(|person| Some(phone(person))))
         .text(
             "email",
-            (0..count).map(|person| {
-                (trait_of(person, 3, 5) > 0).then(|| format!("{}@example.com", user_id(person)))
-            }),
+            (0..count).map(|person| (trait_of(person, 3, 5) > 0).then(|| format!("{}@example.com", user_id(person)))),
         )
         .text(
             "gender",
             (0..count).map(|person| {
-                [Some("female"), Some("male"), None]
-                    [[0, 0, 0, 1, 1, 2][trait_of(person, 4, 6) as usize]]
+                [Some("female"), Some("male"), None][[0, 0, 0, 1, 1, 2][trait_of(person, 4, 6) as usize]]
             }),
         )
         .int("birth_year", (0..count).map(|person| Some(1_960 + trait_of(person, 5, 46) as i32)))
@@ -93,10 +90,7 @@ fn users(story: &Story) -> DemoTable {
         .text("member_tier", (0..count).map(|person| Some(tier(person))))
         .text("first_channel", people.iter().map(|person| person.journey.channels.first().copied()))
         .texts("tags", (0..count).map(|person| tags.get(&person).map_or(&[][..], Vec::as_slice)))
-        .text(
-            "attributes",
-            (0..count).map(|person| asked.contains(&person).then_some(r#"{"survey": "asked"}"#)),
-        );
+        .text("attributes", (0..count).map(|person| asked.contains(&person).then_some(r#"{"survey": "asked"}"#)));
     DemoTable::single("users", columns)
 }
 
@@ -141,9 +135,7 @@ fn calls(story: &Story) -> DemoTable {
         .iter()
         .map(|call| first_order.get(&call.person).copied().filter(|_| call.outcome == Some("sold")))
         .collect();
-    let last_stage = |reached: usize| {
-        reached.checked_sub(1).map(|last| crate::demo::lake::call_desk::STAGES[last].0)
-    };
+    let last_stage = |reached: usize| reached.checked_sub(1).map(|last| crate::demo::lake::call_desk::STAGES[last].0);
     let columns = Columns::new()
         .key("call_id", (0..calls.len()).map(call_id))
         .maybe_at("started_at", calls.iter().map(|call| Some(call.started_us)))
@@ -166,10 +158,7 @@ fn calls(story: &Story) -> DemoTable {
         .text("last_stage", calls.iter().map(|call| last_stage(call.stages)))
         .text("call_outcome", calls.iter().map(|call| call.outcome))
         .text("order_id", sold.iter().map(|order| order.map(order_id)))
-        .money(
-            "order_value",
-            sold.iter().map(|order| order.map(|order| story.orders[order].revenue_cents)),
-        )
+        .money("order_value", sold.iter().map(|order| order.map(|order| story.orders[order].revenue_cents)))
         .number("sentiment", calls.iter().map(|call| call.sentiment))
         .texts("agent_tags", calls.iter().map(|call| call.agent_tags))
         .no_text("transcript", calls.len())
@@ -186,10 +175,7 @@ fn tracking_codes(story: &Story) -> DemoTable {
         .text("channel", codes.iter().map(|code| Some(code.channel)))
         .text("source", codes.iter().map(|code| of(code.channel).and_then(|known| known.source)))
         .text("medium", codes.iter().map(|code| of(code.channel).and_then(|known| known.medium)))
-        .text(
-            "campaign",
-            codes.iter().map(|code| of(code.channel).and_then(|known| known.campaign)),
-        )
+        .text("campaign", codes.iter().map(|code| of(code.channel).and_then(|known| known.campaign)))
         .no_text("content", codes.len())
         .at("valid_from", codes.iter().map(|code| code.valid_from_us))
         .maybe_at("valid_until", codes.iter().map(|code| code.valid_until_us));

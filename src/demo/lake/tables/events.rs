@@ -64,9 +64,7 @@ fn where_from(columns: Columns, events: &[Event]) -> Columns {
         .text("medium", marked(|channel| channel.medium))
         .text(
             "campaign",
-            marked(|channel| channel.campaign)
-                .zip(events)
-                .map(|(of_channel, event)| event.campaign.or(of_channel)),
+            marked(|channel| channel.campaign).zip(events).map(|(of_channel, event)| event.campaign.or(of_channel)),
         )
         .no_text("content", events.len())
         .text("term", marked(|channel| channel.term))
@@ -135,17 +133,14 @@ fn what(columns: Columns, story: &Story, events: &[Event]) -> Columns {
 
 /// Pieces put into the cart or ordered.
 fn quantity(event: &Event) -> Option<i32> {
-    matches!(event.event, "add_to_cart" | "purchase")
-        .then(|| 1 + (mix(event.person as u64) % 3) as i32)
+    matches!(event.event, "add_to_cart" | "purchase").then(|| 1 + (mix(event.person as u64) % 3) as i32)
 }
 
 fn call(columns: Columns, story: &Story, events: &[Event]) -> Columns {
     let call = |event: &Event| event.call.map(|call| &story.calls[call]);
     // What is known of the whole call stands on its first row only.
     let whole = |event: &Event| call(event).filter(|_| event.event == "call");
-    let outcome = |event: &Event| {
-        call(event).filter(|_| event.event != "call_stage").and_then(|call| call.outcome)
-    };
+    let outcome = |event: &Event| call(event).filter(|_| event.event != "call_stage").and_then(|call| call.outcome);
     let agent = |event: &Event| call(event).and_then(Call::agent_id);
     columns
         .text("call_id", events.iter().map(|event| event.call.map(super::beside::call_id)))
@@ -157,10 +152,7 @@ fn call(columns: Columns, story: &Story, events: &[Event]) -> Columns {
         .text("call_outcome", events.iter().map(outcome))
         .text("agent_id", events.iter().map(agent))
         .text("script_id", events.iter().map(|event| call(event).and_then(|call| call.script)))
-        .number(
-            "sentiment",
-            events.iter().map(|event| whole(event).and_then(|call| call.sentiment)),
-        )
+        .number("sentiment", events.iter().map(|event| whole(event).and_then(|call| call.sentiment)))
 }
 
 fn the_rest(columns: Columns, story: &Story, events: &[Event]) -> Columns {

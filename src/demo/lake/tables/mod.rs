@@ -43,11 +43,7 @@ pub fn tables(story: &Story) -> Vec<DemoTable> {
 
 /// The event table: a folder with one file per local month, in time order.
 fn event_table(story: &Story) -> DemoTable {
-    let months = [
-        ("2026-03", 0, day(4, 1)),
-        ("2026-04", day(4, 1), day(5, 1)),
-        ("2026-05", day(5, 1), DAY_COUNT),
-    ];
+    let months = [("2026-03", 0, day(4, 1)), ("2026-04", day(4, 1), day(5, 1)), ("2026-05", day(5, 1), DAY_COUNT)];
     let mut files = Vec::new();
     let mut schema = None;
     for (month, from, until) in months {

@@ -13,11 +13,7 @@ struct Path<'a> {
 }
 
 /// The path of every first order, within a lookback, for one notion of who a person is.
-fn paths<'a>(
-    events: &'a [EventRow],
-    lookback_us: i64,
-    who: impl Fn(&'a EventRow) -> &'a str,
-) -> Vec<Path<'a>> {
+fn paths<'a>(events: &'a [EventRow], lookback_us: i64, who: impl Fn(&'a EventRow) -> &'a str) -> Vec<Path<'a>> {
     let mut touches: HashMap<&str, Vec<&EventRow>> = HashMap::new();
     for event in events.iter().filter(|event| event.is_touch) {
         touches.entry(who(event)).or_default().push(event);
@@ -26,9 +22,11 @@ fn paths<'a>(
         .iter()
         .filter(|event| event.event == "purchase" && event.order_index == Some(1))
         .map(|order| {
-            let before = touches.get(who(order)).into_iter().flatten().filter(|touch| {
-                touch.at_us < order.at_us && order.at_us - touch.at_us <= lookback_us
-            });
+            let before = touches
+                .get(who(order))
+                .into_iter()
+                .flatten()
+                .filter(|touch| touch.at_us < order.at_us && order.at_us - touch.at_us <= lookback_us);
             Path {
                 touches: before
                     .map(|touch| {
@@ -53,10 +51,8 @@ fn last(touches: &[(&str, i64)]) -> Vec<f64> {
 }
 
 fn last_but_direct(touches: &[(&str, i64)]) -> Vec<f64> {
-    let chosen = touches
-        .iter()
-        .rposition(|(channel, _)| *channel != "direct")
-        .unwrap_or(touches.len().saturating_sub(1));
+    let chosen =
+        touches.iter().rposition(|(channel, _)| *channel != "direct").unwrap_or(touches.len().saturating_sub(1));
     (0..touches.len()).map(|index| f64::from(index == chosen)).collect()
 }
 
@@ -176,8 +172,7 @@ fn the_other_models_are_planted() {
     ];
     let models: [Model; 4] = [last_but_direct, linear, position, decay];
     for (index, model) in models.into_iter().enumerate() {
-        let column: Vec<(&str, f64)> =
-            table.iter().map(|(channel, row)| (*channel, row[index])).collect();
+        let column: Vec<(&str, f64)> = table.iter().map(|(channel, row)| (*channel, row[index])).collect();
         assert_credits(&credit(&paths, model), &column);
     }
 }
@@ -185,9 +180,8 @@ fn the_other_models_are_planted() {
 #[test]
 fn revenue_is_planted() {
     let paths = planted_paths();
-    let yuan = |model: Model, channel: &str| {
-        credit(&paths, model).get(channel).map_or(0, |credit| credit.1.round() as i64)
-    };
+    let yuan =
+        |model: Model, channel: &str| credit(&paths, model).get(channel).map_or(0, |credit| credit.1.round() as i64);
     for (channel, wanted) in [
         ("douyin", [103_200, 9_600, 52_800]),
         ("baidu", [131_000, 25_000, 86_000]),
@@ -264,8 +258,7 @@ fn the_pause_saved_a_round_sum_in_the_west() {
             .filter(|row| {
                 channels[*row].as_deref() == Some("douyin")
                     && regions[*row].as_deref().is_some_and(is_west)
-                    && (from..until)
-                        .contains(&(i64::from(days[*row].expect("a day")) - FIRST_DAY_EPOCH))
+                    && (from..until).contains(&(i64::from(days[*row].expect("a day")) - FIRST_DAY_EPOCH))
             })
             .map(|row| costs[row].expect("a cost"))
             .sum()

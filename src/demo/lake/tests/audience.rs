@@ -27,10 +27,7 @@ fn audiences_have_the_planted_sizes() {
     assert_eq!((red.len(), white.len()), (9_000, 6_000));
     assert_eq!((red.intersection(&white).count(), red.union(&white).count()), (2_500, 12_500));
     let tastes: HashSet<&String> = red.union(&white).collect();
-    let precious = tagged("高价值")
-        .iter()
-        .filter(|user| tastes.contains(user) && !risk.contains(*user))
-        .count();
+    let precious = tagged("高价值").iter().filter(|user| tastes.contains(user) && !risk.contains(*user)).count();
     assert_eq!(precious, 640);
 }
 
@@ -75,15 +72,13 @@ fn consent_to_be_texted_is_what_was_last_said() {
     }
     said.values_mut().for_each(|words| words.sort());
     let risk = tagged("流失风险");
-    let wanted: Vec<String> =
-        tagged("高意向").into_iter().filter(|user| !risk.contains(user)).collect();
+    let wanted: Vec<String> = tagged("高意向").into_iter().filter(|user| !risk.contains(user)).collect();
     let last = |user: &String| said.get(user).and_then(|words| words.last());
     let granted = wanted.iter().filter(|user| last(user).is_some_and(|word| word.1 == "granted"));
     assert_eq!(granted.count(), 3_400);
     let may = local("2026-05-01T00:00:00")..local("2026-06-01T00:00:00");
-    let withdrew = wanted.iter().filter(|user| {
-        last(user).is_some_and(|word| word.1 == "withdrawn" && may.contains(&word.0))
-    });
+    let withdrew =
+        wanted.iter().filter(|user| last(user).is_some_and(|word| word.1 == "withdrawn" && may.contains(&word.0)));
     assert_eq!(withdrew.count(), 150);
 }
 

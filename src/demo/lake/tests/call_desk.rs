@@ -34,11 +34,8 @@ fn scripts_lose_people_where_planted() {
 fn stages_come_in_order_inside_the_call() {
     let mut last: HashMap<&str, i64> = HashMap::new();
     let calls = only(&sample().lake, "calls");
-    let ends: HashMap<String, i64> = texts(calls, "call_id")
-        .into_iter()
-        .flatten()
-        .zip(instants(calls, "ended_at").into_iter().flatten())
-        .collect();
+    let ends: HashMap<String, i64> =
+        texts(calls, "call_id").into_iter().flatten().zip(instants(calls, "ended_at").into_iter().flatten()).collect();
     for event in sample().events.iter().filter(|event| event.call.is_some()) {
         let call = event.call.as_deref().expect("filtered");
         let before = last.insert(call, event.at_us);
@@ -61,8 +58,7 @@ fn inbound_calls_are_answered_for_a_minute_or_more() {
 fn sentiment_has_the_planted_means() {
     let calls = only(&sample().lake, "calls");
     let mut sums: BTreeMap<bool, (f64, f64)> = BTreeMap::new();
-    for (outcome, sentiment) in texts(calls, "call_outcome").iter().zip(numbers(calls, "sentiment"))
-    {
+    for (outcome, sentiment) in texts(calls, "call_outcome").iter().zip(numbers(calls, "sentiment")) {
         let Some(sentiment) = sentiment else { continue };
         assert!((-1.0..=1.0).contains(&sentiment));
         let sum = sums.entry(outcome.as_deref() == Some("sold")).or_default();
@@ -77,10 +73,7 @@ fn sentiment_has_the_planted_means() {
 fn agents_sell_as_planted() {
     let calls = only(&sample().lake, "calls");
     let mut agents: BTreeMap<String, BTreeMap<String, (usize, usize)>> = BTreeMap::new();
-    let rows = texts(calls, "agent_id")
-        .into_iter()
-        .zip(texts(calls, "lead_channel"))
-        .zip(texts(calls, "call_outcome"));
+    let rows = texts(calls, "agent_id").into_iter().zip(texts(calls, "lead_channel")).zip(texts(calls, "call_outcome"));
     for ((agent, channel), outcome) in rows {
         let (Some(agent), Some(channel)) = (agent, channel) else { continue };
         let count = agents.entry(agent).or_default().entry(channel).or_default();
@@ -101,12 +94,9 @@ fn agents_sell_as_planted() {
 
 #[test]
 fn cold_dials_connect_as_planted() {
-    for (attempt, planted) in
-        [(1, [3_000, 1_200, 30]), (2, [1_800, 450, 54]), (3, [1_350, 135, 108])]
-    {
+    for (attempt, planted) in [(1, [3_000, 1_200, 30]), (2, [1_800, 450, 54]), (3, [1_350, 135, 108])] {
         let of_attempt: Vec<_> = dials().filter(|call| call.attempt == Some(attempt)).collect();
-        let with =
-            |wanted: fn(&EventRow) -> bool| of_attempt.iter().filter(|call| wanted(call)).count();
+        let with = |wanted: fn(&EventRow) -> bool| of_attempt.iter().filter(|call| wanted(call)).count();
         let counts = [
             of_attempt.len(),
             with(|call| call.status.as_deref() == Some("answered")),
@@ -150,15 +140,10 @@ fn a_person_is_dialled_again_only_after_nobody_answered() {
 #[test]
 fn missed_calls_end_as_planted() {
     let mut counts = [0; 4];
-    for missed in dials().filter(|call| {
-        call.direction.as_deref() == Some("inbound") && call.status.as_deref() == Some("missed")
-    }) {
-        let after = || {
-            sample()
-                .events
-                .iter()
-                .filter(|event| event.user == missed.user && event.at_us > missed.at_us)
-        };
+    for missed in
+        dials().filter(|call| call.direction.as_deref() == Some("inbound") && call.status.as_deref() == Some("missed"))
+    {
+        let after = || sample().events.iter().filter(|event| event.user == missed.user && event.at_us > missed.at_us);
         let back = after().find(|event| {
             event.event == "call"
                 && event.direction.as_deref() == Some("outbound")
@@ -170,9 +155,8 @@ fn missed_calls_end_as_planted() {
             (Some(back), order) => {
                 counts[1] += 1;
                 assert_eq!(back.attempt, None);
-                let in_time = order.is_some_and(|order| {
-                    order.at_us > back.at_us && order.at_us - missed.at_us <= 14 * DAY_US
-                });
+                let in_time =
+                    order.is_some_and(|order| order.at_us > back.at_us && order.at_us - missed.at_us <= 14 * DAY_US);
                 assert_eq!(in_time, order.is_some());
                 counts[2] += usize::from(in_time);
             }
@@ -191,15 +175,10 @@ fn the_telephone_rings_for_three_channels() {
             *counts.entry((channel, code)).or_default() += 1;
         }
     }
-    let counts: Vec<(&str, &str, usize)> = counts
-        .iter()
-        .map(|((channel, code), count)| (channel.as_str(), code.as_str(), *count))
-        .collect();
-    let planted = [
-        ("baidu", "TEL-4008-0001", 1_000),
-        ("industry_site", "TEL-4008-0003", 500),
-        ("seo", "TEL-4008-0002", 600),
-    ];
+    let counts: Vec<(&str, &str, usize)> =
+        counts.iter().map(|((channel, code), count)| (channel.as_str(), code.as_str(), *count)).collect();
+    let planted =
+        [("baidu", "TEL-4008-0001", 1_000), ("industry_site", "TEL-4008-0003", 500), ("seo", "TEL-4008-0002", 600)];
     assert_eq!(counts, planted);
 }
 
@@ -219,8 +198,7 @@ fn the_date_decides_whose_the_printed_code_was() {
     for seen in sample().events.iter().filter(|event| event.event == "code_seen") {
         assert!(!seen.is_touch && seen.platform == "server");
         for (code, channel, from_us, until_us) in &spans {
-            let valid =
-                *from_us <= seen.at_us && until_us.is_none_or(|until_us| seen.at_us < until_us);
+            let valid = *from_us <= seen.at_us && until_us.is_none_or(|until_us| seen.at_us < until_us);
             if seen.tracking_code.as_deref() == Some(code) && valid {
                 *counts.entry(channel).or_default() += 1;
             }

@@ -12,8 +12,7 @@ fn named(name: &str) -> impl Iterator<Item = &'static EventRow> {
 
 #[test]
 fn the_coupon_works_and_the_other_split_is_broken() {
-    let claimed: HashMap<&str, i64> =
-        named("coupon_claimed").map(|event| (event.user.as_str(), event.at_us)).collect();
+    let claimed: HashMap<&str, i64> = named("coupon_claimed").map(|event| (event.user.as_str(), event.at_us)).collect();
     let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
     let mut seen = HashSet::new();
     for exposure in named("experiment_exposure") {
@@ -21,8 +20,7 @@ fn the_coupon_works_and_the_other_split_is_broken() {
         let variant = exposure.variant.as_deref().expect("a variant");
         assert!(seen.insert((experiment, &exposure.user)), "nobody sees two variants");
         let count = counts.entry((experiment, variant)).or_default();
-        let claims =
-            claimed.get(exposure.user.as_str()).is_some_and(|at_us| *at_us > exposure.at_us);
+        let claims = claimed.get(exposure.user.as_str()).is_some_and(|at_us| *at_us > exposure.at_us);
         *count = (count.0 + 1, count.1 + usize::from(claims && experiment == "coupon_banner"));
     }
     let planted = BTreeMap::from([
@@ -38,9 +36,7 @@ fn the_coupon_works_and_the_other_split_is_broken() {
 #[test]
 fn the_pipeline_is_planted() {
     let stages = ["lead_created", "mql", "sql", "opportunity_created", "won"];
-    let leads = |name: &str| -> HashSet<&str> {
-        named(name).filter_map(|event| event.lead.as_deref()).collect()
-    };
+    let leads = |name: &str| -> HashSet<&str> { named(name).filter_map(|event| event.lead.as_deref()).collect() };
     assert_eq!(stages.map(|stage| leads(stage).len()), [500, 300, 200, 150, 110]);
     for pair in stages.windows(2) {
         assert!(leads(pair[1]).is_subset(&leads(pair[0])), "{} after {}", pair[1], pair[0]);
@@ -75,8 +71,7 @@ fn leads_are_worth_what_was_planted() {
 
 #[test]
 fn subscribers_renew_as_planted() {
-    let renewals: HashSet<(&str, i64)> =
-        named("renew").map(|event| (event.user.as_str(), event.at_us)).collect();
+    let renewals: HashSet<(&str, i64)> = named("renew").map(|event| (event.user.as_str(), event.at_us)).collect();
     let (march, april) = (local("2026-04-01T00:00:00"), local("2026-04-02T00:00:00"));
     let mut cohorts = [[0; 3]; 2];
     let mut subscribers = HashSet::new();
@@ -135,11 +130,8 @@ fn too_much_mail_drives_people_away() {
 
 #[test]
 fn friends_invite_friends() {
-    let invited: HashMap<&str, &str> = sample()
-        .events
-        .iter()
-        .filter_map(|event| Some((event.user.as_str(), event.referrer.as_deref()?)))
-        .collect();
+    let invited: HashMap<&str, &str> =
+        sample().events.iter().filter_map(|event| Some((event.user.as_str(), event.referrer.as_deref()?))).collect();
     let inviters: HashSet<&str> = invited.values().copied().collect();
     let buyers: HashSet<&str> = named("purchase").map(|order| order.user.as_str()).collect();
     let bought = invited.keys().filter(|user| buyers.contains(*user)).count();
@@ -156,9 +148,8 @@ fn friends_invite_friends() {
 
 #[test]
 fn the_survey_has_the_planted_score_and_rates() {
-    let answers: HashMap<&str, f64> = named("survey_answer")
-        .map(|answer| (answer.user.as_str(), answer.score.expect("a score")))
-        .collect();
+    let answers: HashMap<&str, f64> =
+        named("survey_answer").map(|answer| (answer.user.as_str(), answer.score.expect("a score"))).collect();
     assert_eq!(answers.len(), 1_000);
     assert_eq!(answers.values().filter(|score| **score >= 9.0).count(), 520);
     assert_eq!(answers.values().filter(|score| **score <= 6.0).count(), 180);

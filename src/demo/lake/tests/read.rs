@@ -1,11 +1,7 @@
 //! Tables back to rows.
 
-use datafusion::arrow::array::{
-    Array, AsArray, BooleanArray, Decimal128Array, RecordBatch, StringArray,
-};
-use datafusion::arrow::datatypes::{
-    Date32Type, Decimal128Type, Float64Type, Int32Type, TimestampMicrosecondType,
-};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{Date32Type, Decimal128Type, Float64Type, Int32Type, TimestampMicrosecondType};
 
 use crate::demo::lake::DemoLake;
 

@@ -56,16 +56,9 @@ pub fn check_shop(events: &[EventRow]) {
 }
 
 /// The checkout of each person, and their first order if they paid.
-fn checkouts<'a>(
-    people: &HashMap<&str, Vec<&'a EventRow>>,
-) -> Vec<(&'a EventRow, Option<&'a EventRow>)> {
-    let find = |events: &[&'a EventRow], name: &str| {
-        events.iter().copied().find(|event| event.event == name)
-    };
-    people
-        .values()
-        .filter_map(|events| Some((find(events, "checkout")?, find(events, "purchase"))))
-        .collect()
+fn checkouts<'a>(people: &HashMap<&str, Vec<&'a EventRow>>) -> Vec<(&'a EventRow, Option<&'a EventRow>)> {
+    let find = |events: &[&'a EventRow], name: &str| events.iter().copied().find(|event| event.event == name);
+    people.values().filter_map(|events| Some((find(events, "checkout")?, find(events, "purchase")))).collect()
 }
 
 /// Checkouts and orders outside the leak and inside it.
@@ -87,13 +80,9 @@ fn leak(people: &HashMap<&str, Vec<&EventRow>>) -> [(usize, usize); 2] {
 /// Runs of rows with less than 30 minutes of silence; systems' rows do not count.
 fn sessions(people: &HashMap<&str, Vec<&EventRow>>) -> usize {
     let of_person = |events: &Vec<&EventRow>| {
-        let times: Vec<i64> = events
-            .iter()
-            .filter(|event| event.platform != "server")
-            .map(|event| event.at_us)
-            .collect();
-        usize::from(!times.is_empty())
-            + times.windows(2).filter(|pair| pair[1] - pair[0] > 30 * MINUTE_US).count()
+        let times: Vec<i64> =
+            events.iter().filter(|event| event.platform != "server").map(|event| event.at_us).collect();
+        usize::from(!times.is_empty()) + times.windows(2).filter(|pair| pair[1] - pair[0] > 30 * MINUTE_US).count()
     };
     people.values().map(of_person).sum()
 }
@@ -139,9 +128,10 @@ fn first_orders_fall_in_the_west_while_douyin_is_off() {
     assert_eq!([count(before.0, before.1, false), count(pause.0, pause.1, false)], [360, 360]);
 
     let days = local(pause.0)..local(pause.1);
-    let mut touches = sample().events.iter().filter(|event| {
-        event.is_touch && event.channel.as_deref() == Some("douyin") && days.contains(&event.at_us)
-    });
+    let mut touches = sample()
+        .events
+        .iter()
+        .filter(|event| event.is_touch && event.channel.as_deref() == Some("douyin") && days.contains(&event.at_us));
     assert!(touches.all(|touch| !is_west(&touch.province)));
 }
 
@@ -151,19 +141,15 @@ fn buyers_come_again_as_planted() {
     let mut repeaters: BTreeMap<String, usize> = BTreeMap::new();
     let mut yuan: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for events in people.values() {
-        let orders: Vec<&&EventRow> =
-            events.iter().filter(|event| event.event == "purchase").collect();
+        let orders: Vec<&&EventRow> = events.iter().filter(|event| event.event == "purchase").collect();
         let Some(first_order) = orders.first() else { continue };
-        let first_touch = events
-            .iter()
-            .find(|event| event.is_touch && first_order.at_us - event.at_us <= 30 * DAY_US);
+        let first_touch = events.iter().find(|event| event.is_touch && first_order.at_us - event.at_us <= 30 * DAY_US);
         let Some(channel) = first_touch.and_then(|touch| touch.channel.clone()) else { continue };
         let spent = yuan.entry(channel.clone()).or_default();
         let cents: i64 = orders.iter().filter_map(|order| order.revenue_cents).sum();
         *spent = (spent.0 + 1, spent.1 + cents / 100);
         if orders.len() > 1 {
-            let days: Vec<i64> =
-                orders.iter().map(|order| (order.at_us - first_order.at_us) / DAY_US).collect();
+            let days: Vec<i64> = orders.iter().map(|order| (order.at_us - first_order.at_us) / DAY_US).collect();
             let planted: &[i64] = if channel == "store_qr" { &[0, 14, 28, 42] } else { &[0, 21] };
             assert_eq!(days, planted);
             assert!(orders[1..].iter().all(|order| order.revenue_cents == Some(12_000)));
@@ -203,8 +189,6 @@ fn buyers_come_again_as_planted() {
 #[test]
 fn orders_of_the_desk_are_taken_by_telephone() {
     let first = |event: &&EventRow| event.event == "purchase" && event.order_index == Some(1);
-    let on = |platform: &str| {
-        sample().events.iter().filter(first).filter(|event| event.platform == platform).count()
-    };
+    let on = |platform: &str| sample().events.iter().filter(first).filter(|event| event.platform == platform).count();
     assert_eq!((on("phone"), on("store"), on("server")), (650, 100, 0));
 }

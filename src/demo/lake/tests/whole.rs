@@ -84,9 +84,7 @@ fn fingerprint(lake: &DemoLake) -> u64 {
             for (array, field) in batch.columns().iter().zip(batch.schema().fields()) {
                 add(field.name());
                 if matches!(field.data_type(), DataType::Timestamp(..)) {
-                    instants(batch, field.name())
-                        .iter()
-                        .for_each(|at_us| add(&format!("{at_us:?}")));
+                    instants(batch, field.name()).iter().for_each(|at_us| add(&format!("{at_us:?}")));
                     continue;
                 }
                 let values = ArrayFormatter::try_new(array, &options).expect("a plain column");
@@ -113,9 +111,7 @@ fn another_seed_casts_other_people_in_the_same_parts() {
         lake.tables.iter().map(|table| (table.name, table.rows())).collect()
     };
     // How many agree to be texted, beyond those whom the story counts, is left to chance.
-    let counted = |lake| -> Vec<_> {
-        rows(lake).into_iter().filter(|(table, _)| *table != "consents").collect()
-    };
+    let counted = |lake| -> Vec<_> { rows(lake).into_iter().filter(|(table, _)| *table != "consents").collect() };
     assert_eq!(counted(&other), counted(&sample().lake));
     let events = super::read::event_rows(&other);
     assert_ne!(events[0].user, sample().events[0].user);
