@@ -53,7 +53,10 @@ impl LakeSpec {
             None => name_of_place(location),
         };
         check_name(&name)?;
-        Ok(Self { name, location: location.to_owned() })
+        Ok(Self {
+            name,
+            location: location.to_owned(),
+        })
     }
 }
 
@@ -61,10 +64,15 @@ impl LakeSpec {
 fn name_of_place(location: &str) -> String {
     let without_query = location.split(['?', '#']).next().unwrap_or(location);
     let last = match without_query.split_once("://") {
-        Some((_, rest)) => rest.rsplit('/').find(|part| !part.is_empty()).map(str::to_owned),
+        Some((_, rest)) => rest
+            .rsplit('/')
+            .find(|part| !part.is_empty())
+            .map(str::to_owned),
         None => {
             let path = FsPath::new(location);
-            let named = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let named = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
             // `.` and `..` have no last component of their own; the folder they lead to has.
             named.or_else(|| {
                 let real = path.canonicalize().ok()?;
@@ -79,7 +87,13 @@ fn name_of_place(location: &str) -> String {
     };
     let mut name: String = stem
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     if name.is_empty() {
         name = "lake".to_owned();
@@ -99,7 +113,9 @@ fn check_name(name: &str) -> Result<()> {
         .with_hint("give the lake a name: --lake NAME=PATH_OR_URL"))
     };
     let mut chars = name.chars();
-    let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let starts_well = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return refuse("a name is letters, digits and _, and does not begin with a digit");
     }
@@ -136,7 +152,8 @@ impl Place {
         if !location.contains("://") {
             return Self::open_local(PathBuf::from(location), location, runtime).await;
         }
-        let url = Url::parse(location).map_err(|error| not_a_place(location, &error.to_string()))?;
+        let url =
+            Url::parse(location).map_err(|error| not_a_place(location, &error.to_string()))?;
         if url.scheme() == "file" {
             let path = url
                 .to_file_path()
@@ -154,7 +171,10 @@ impl Place {
         };
         let (path, metadata) = found.await.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => does_not_exist(location),
-            _ => Error::new(SqlState::IO_ERROR, format!("could not open '{location}': {error}")),
+            _ => Error::new(
+                SqlState::IO_ERROR,
+                format!("could not open '{location}': {error}"),
+            ),
         })?;
         let store_url = ObjectStoreUrl::local_filesystem();
         let store = runtime
@@ -162,7 +182,13 @@ impl Place {
             .map_err(|error| not_a_place(location, &error.to_string()))?;
         let path = Path::from_absolute_path(&path)
             .map_err(|error| not_a_place(location, &error.to_string()))?;
-        Ok(Self { store_url, store, path, is_file: metadata.is_file(), is_local: true })
+        Ok(Self {
+            store_url,
+            store,
+            path,
+            is_file: metadata.is_file(),
+            is_local: true,
+        })
     }
 
     async fn open_remote(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
@@ -176,7 +202,10 @@ impl Place {
         runtime.register_object_store(store_url.as_ref(), Arc::clone(&store));
 
         let unreachable = |error: object_store::Error| {
-            Error::new(SqlState::IO_ERROR, format!("could not list '{location}': {error}"))
+            Error::new(
+                SqlState::IO_ERROR,
+                format!("could not list '{location}': {error}"),
+            )
         };
         let is_file = match store.list(Some(&path)).next().await {
             Some(Ok(_)) => false,
@@ -187,7 +216,13 @@ impl Place {
                 Err(error) => return Err(unreachable(error)),
             },
         };
-        Ok(Self { store_url, store, path, is_file, is_local: false })
+        Ok(Self {
+            store_url,
+            store,
+            path,
+            is_file,
+            is_local: false,
+        })
     }
 
     /// The path as the user would write it.
@@ -201,11 +236,17 @@ impl Place {
 }
 
 fn does_not_exist(location: &str) -> Error {
-    Error::new(SqlState::UNDEFINED_FILE, format!("'{location}' does not exist"))
-        .with_hint("a lake is a folder, a file, or a URL that begins with s3://, gs:// or az://")
+    Error::new(
+        SqlState::UNDEFINED_FILE,
+        format!("'{location}' does not exist"),
+    )
+    .with_hint("a lake is a folder, a file, or a URL that begins with s3://, gs:// or az://")
 }
 
 fn not_a_place(location: &str, why: &str) -> Error {
-    Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("'{location}' is not a usable path or URL: {why}"))
-        .with_hint("use a path, or a URL that begins with file://, s3://, gs:// or az://")
+    Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("'{location}' is not a usable path or URL: {why}"),
+    )
+    .with_hint("use a path, or a URL that begins with file://, s3://, gs:// or az://")
 }

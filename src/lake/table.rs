@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::stats::Precision;
 use datafusion::common::ScalarValue;
+use datafusion::common::stats::Precision;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::logical_expr::SortExpr;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -32,6 +32,7 @@ use crate::error::{Error, Result, SqlState};
 /// folder again when asked after [`LISTING_AGE`].
 pub struct LakeTable {
     name: String,
+    location: String,
     set: RwLock<Arc<FileSet>>,
     /// When an external table was listed; `None` for a table that its lake lists.
     listed_at: Option<Mutex<Instant>>,
@@ -39,7 +40,13 @@ pub struct LakeTable {
 
 impl LakeTable {
     pub(super) fn new(name: String, set: FileSet, listed_at: Option<Instant>) -> Self {
-        Self { name, set: RwLock::new(Arc::new(set)), listed_at: listed_at.map(Mutex::new) }
+        let location = set.location();
+        Self {
+            name,
+            location,
+            set: RwLock::new(Arc::new(set)),
+            listed_at: listed_at.map(Mutex::new),
+        }
     }
 
     /// The name of the file without extension, or of the folder, as it is on disk.
@@ -48,8 +55,8 @@ impl LakeTable {
     }
 
     /// The file or folder, as the user would write it.
-    pub fn location(&self) -> String {
-        self.set.read().location()
+    pub fn location(&self) -> &str {
+        &self.location
     }
 
     /// How the rows are stored.
@@ -77,7 +84,12 @@ impl LakeTable {
 
     /// The columns that no statement may use, with the error (22023) that one which does gets.
     pub fn unusable_columns(&self) -> BTreeMap<String, Error> {
-        self.set.read().resolved.get().map(|resolved| resolved.unusable.clone()).unwrap_or_default()
+        self.set
+            .read()
+            .resolved
+            .get()
+            .map(|resolved| resolved.unusable.clone())
+            .unwrap_or_default()
     }
 
     /// The table to scan. Fails as [`Self::schema`] does; a damaged file among others fails the scan.
@@ -93,7 +105,9 @@ impl LakeTable {
 
     /// The version to use now; an external table is listed again if its listing is old.
     async fn current(&self) -> Result<Arc<FileSet>> {
-        let Some(listed_at) = &self.listed_at else { return Ok(self.file_set()) };
+        let Some(listed_at) = &self.listed_at else {
+            return Ok(self.file_set());
+        };
         let mut listed_at = listed_at.lock().await;
         let set = self.file_set();
         if listed_at.elapsed() < LISTING_AGE {
@@ -112,7 +126,7 @@ impl LakeTable {
 
 impl fmt::Debug for LakeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LakeTable({}, {})", self.name, self.location())
+        write!(f, "LakeTable({}, {})", self.name, self.location)
     }
 }
 
@@ -177,9 +191,21 @@ impl FileSet {
     }
 
     /// A table that exists by name and says why it cannot be used.
-    pub(super) fn unusable(place: &Arc<Place>, reader: &Arc<Reader>, base: Path, problem: Error) -> Self {
-        let nothing = TableFiles { base, format: Format::Parquet, files: Vec::new() };
-        Self { problem: Some(problem), ..Self::new(place, reader, nothing) }
+    pub(super) fn unusable(
+        place: &Arc<Place>,
+        reader: &Arc<Reader>,
+        base: Path,
+        problem: Error,
+    ) -> Self {
+        let nothing = TableFiles {
+            base,
+            format: Format::Parquet,
+            files: Vec::new(),
+        };
+        Self {
+            problem: Some(problem),
+            ..Self::new(place, reader, nothing)
+        }
     }
 
     pub(super) fn with_declared(mut self, declared: Declared, text: TextOptions) -> Self {
@@ -212,7 +238,11 @@ impl FileSet {
         self.problem.is_none()
             && self.base == found.base
             && self.files.len() == found.files.len()
-            && self.files.iter().zip(&found.files).all(|(a, b)| Arc::ptr_eq(a, b))
+            && self
+                .files
+                .iter()
+                .zip(&found.files)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
     }
 
     pub(super) fn location(&self) -> String {
@@ -237,7 +267,9 @@ impl FileSet {
 
     /// Whether columns have their names from the statement by place, for lack of a header.
     pub(super) fn is_by_place(&self) -> bool {
-        self.declared.schema.is_some() && self.format == Format::Csv && self.text.csv.has_header == Some(false)
+        self.declared.schema.is_some()
+            && self.format == Format::Csv
+            && self.text.csv.has_header == Some(false)
     }
 
     pub(super) fn declared_order(&self) -> &[Vec<SortExpr>] {
@@ -250,11 +282,14 @@ impl FileSet {
             return Err(problem.clone());
         }
         let resolve = || async {
-            let contents: Vec<Result<Arc<Contents>>> = stream::iter(self.files.clone())
-                .map(|file| async move { file.contents(&self.place, &self.text, &self.reader).await })
-                .buffered(FOOTER_READERS)
-                .try_collect()
-                .await?;
+            let contents: Vec<Result<Arc<Contents>>> =
+                stream::iter(self.files.clone())
+                    .map(|file| async move {
+                        file.contents(&self.place, &self.text, &self.reader).await
+                    })
+                    .buffered(FOOTER_READERS)
+                    .try_collect()
+                    .await?;
             self.combine(contents).map(Arc::new)
         };
         self.resolved.get_or_try_init(resolve).await.cloned()
@@ -273,7 +308,9 @@ impl FileSet {
         }
         let partitions = self.partitions()?;
         let mut unified = match &self.declared.schema {
-            Some(schema) => super::external::apply_declared(self.format, &self.text, schema, &readable)?,
+            Some(schema) => {
+                super::external::apply_declared(self.format, &self.text, schema, &readable)?
+            }
             None => unify(self.format, &readable),
         };
         // Of a column that is both in the files and in the folders' names, the folder's holds.
@@ -283,7 +320,12 @@ impl FileSet {
         Ok(self.assemble(contents, partitions, unified))
     }
 
-    fn assemble(&self, contents: Vec<Result<Arc<Contents>>>, partitions: Partitions, unified: Unified) -> Resolved {
+    fn assemble(
+        &self,
+        contents: Vec<Result<Arc<Contents>>>,
+        partitions: Partitions,
+        unified: Unified,
+    ) -> Resolved {
         let row_count = contents.iter().try_fold(0_u64, |sum, contents| {
             let statistics = contents.as_ref().ok()?.statistics.as_ref()?;
             match statistics.num_rows {
@@ -291,12 +333,18 @@ impl FileSet {
                 _ => None,
             }
         });
-        let files = self.files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
-            file: Arc::clone(file),
-            partition_values: values.clone(),
-            columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
-            ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
-        });
+        let files = self.files.iter().zip(contents).zip(partitions.values).map(
+            |((file, contents), values)| ReadyFile {
+                file: Arc::clone(file),
+                partition_values: values.clone(),
+                columns: contents
+                    .as_ref()
+                    .ok()
+                    .map(|contents| Arc::clone(&contents.schema)),
+                ready: contents
+                    .map(|contents| ready_file(file, &contents, &unified.fields, values)),
+            },
+        );
         let all = unified.fields.iter().chain(&partitions.fields).cloned();
         Resolved {
             files: files.collect(),
@@ -310,24 +358,39 @@ impl FileSet {
 
     fn partitions(&self) -> Result<Partitions> {
         let paths: Vec<&Path> = self.files.iter().map(|file| &file.meta.location).collect();
-        let wanted: Option<Vec<(String, Option<DataType>)>> = self.declared.partitions.as_ref().map(|names| {
-            let schema = self.declared.schema.as_ref();
-            let declared = |name: &str| schema.and_then(|schema| schema.field_with_name(name).ok());
-            let typed = |name: &String| (name.clone(), declared(name).map(|field| table_type(field.data_type())));
-            names.iter().map(typed).collect()
-        });
+        let wanted: Option<Vec<(String, Option<DataType>)>> =
+            self.declared.partitions.as_ref().map(|names| {
+                let schema = self.declared.schema.as_ref();
+                let declared =
+                    |name: &str| schema.and_then(|schema| schema.field_with_name(name).ok());
+                let typed = |name: &String| {
+                    (
+                        name.clone(),
+                        declared(name).map(|field| table_type(field.data_type())),
+                    )
+                };
+                names.iter().map(typed).collect()
+            });
         read_partitions(&self.base, &paths, wanted.as_deref())
     }
 
     fn no_files(&self) -> Error {
         let format = self.format.name();
-        Error::new(SqlState::UNDEFINED_FILE, format!("'{}' holds no {format} file", self.location()))
-            .with_hint("name the columns in the statement to make the table before its files")
+        Error::new(
+            SqlState::UNDEFINED_FILE,
+            format!("'{}' holds no {format} file", self.location()),
+        )
+        .with_hint("name the columns in the statement to make the table before its files")
     }
 }
 
 /// A readable file with its statistics and order in the table's types.
-fn ready_file(file: &LakeFile, contents: &Contents, fields: &[FieldRef], values: Vec<ScalarValue>) -> PartitionedFile {
+fn ready_file(
+    file: &LakeFile,
+    contents: &Contents,
+    fields: &[FieldRef],
+    values: Vec<ScalarValue>,
+) -> PartitionedFile {
     let mut ready = PartitionedFile::from(file.meta.clone()).with_partition_values(values);
     if file.format == Format::Parquet {
         ready = ready
@@ -358,5 +421,9 @@ fn schema_without_dictionaries(schema: &Schema) -> Option<SchemaRef> {
 
 /// The files of a table by their paths.
 pub(super) fn known_files(files: &[Arc<LakeFile>], known: &mut HashMap<Path, Arc<LakeFile>>) {
-    known.extend(files.iter().map(|file| (file.meta.location.clone(), Arc::clone(file))));
+    known.extend(
+        files
+            .iter()
+            .map(|file| (file.meta.location.clone(), Arc::clone(file))),
+    );
 }
