@@ -9,6 +9,7 @@ mod server;
 mod session;
 mod snapshot;
 mod source;
+pub mod system;
 mod view;
 
 pub use change::{Change, Notice};
@@ -21,4 +22,5 @@ pub use snapshot::{
     Snapshot, SystemRelation,
 };
 pub use source::{LakeSource, TableSource};
+pub use system::{FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};
 pub use view::View;

@@ -19,6 +19,7 @@ use super::change::{Change, Notice};
 use super::name::QualifiedName;
 use super::server::{Catalog, DATABASE};
 use super::snapshot::{ExternalTable, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::system::{SessionInfo, SystemTable};
 use super::view::{View, normalized};
 use crate::error::{Error, Result, SqlState};
 
@@ -41,6 +42,7 @@ struct Shared {
     user: String,
     view: RwLock<PinnedView>,
     planner: OnceLock<Weak<RwLock<SessionState>>>,
+    info: OnceLock<Weak<dyn SessionInfo>>,
 }
 
 struct PinnedView {
@@ -64,7 +66,7 @@ impl SessionCatalog {
             transaction: None,
             search_path: default_search_path(&server),
         };
-        let shared = Shared { server, user: user.into(), view: RwLock::new(view), planner: OnceLock::new() };
+        let shared = Shared { server, user: user.into(), view: RwLock::new(view), planner: OnceLock::new(), info: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -82,6 +84,18 @@ impl SessionCatalog {
     pub fn bind_planner(&self, state: Weak<RwLock<SessionState>>) {
         // A second planner would be of the same connection; the first one stays.
         let _ = self.shared.planner.set(state);
+    }
+
+    /// Gives the session's own facts, which `pg_settings`, `current_setting` and others answer from.
+    /// Only the first call counts.
+    pub fn bind_info(&self, info: Weak<dyn SessionInfo>) {
+        // A second set of facts would be of the same connection; the first one stays.
+        let _ = self.shared.info.set(info);
+    }
+
+    /// The session's own facts, if they were given and the session still lives.
+    pub fn info(&self) -> Option<Arc<dyn SessionInfo>> {
+        self.shared.info.get().and_then(Weak::upgrade)
     }
 
     /// Starts a statement: outside a transaction it sees the newest snapshot,
@@ -285,7 +299,10 @@ impl SessionCatalog {
             RelationBody::LakeTable(table) => Ok(Some(table.provider().await?)),
             RelationBody::ExternalTable(table) => Ok(Some(Arc::clone(&table.provider))),
             RelationBody::View(view) => Ok(Some(view.provider(&relation.name, &self.planner()?).await?)),
-            RelationBody::System(_) => Ok(None),
+            RelationBody::System(_) => {
+                let shape = self.server().system().shape(&relation.name.schema, &relation.name.name);
+                Ok(shape.map(|shape| Arc::new(SystemTable::new(Arc::clone(shape), self.clone())) as _))
+            }
         }
     }
 }
