@@ -2,4 +2,5 @@
 
 pub mod catalog;
 pub mod error;
+pub mod lake;
 pub mod query;
