@@ -1,1 +1,24 @@
+//! Marketing analytics functions for any Apache DataFusion program: funnels and their family, with their SQL syntax.
+//!
+//! [`install`] gives a session the functions, the named options and the rules; [`sql`] plans a statement with them.
+//! A program that registers only [`aggregates`] and [`scalars`] has the functions with positional arguments.
+//! [`catalogue`] is what is written about each of them. The rules themselves are in the crate `tributary-core`.
 
+mod catalogue;
+mod doc;
+mod error;
+mod funnel;
+mod options;
+mod physical;
+mod sql;
+mod step_mask;
+mod time;
+
+pub use catalogue::{aggregates, catalogue, scalars};
+pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
+pub use error::{Location, UserError, sqlstate};
+pub use funnel::{funnel, funnel_durations, funnel_times};
+pub use options::TributaryOptions;
+pub use physical::OneStage;
+pub use sql::{TributaryDialect, install, rewrite, sql};
+pub use step_mask::step_mask;

@@ -1,0 +1,27 @@
+//! Every function, in one line each.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use crate::doc::FunctionDoc;
+use crate::{funnel, step_mask};
+
+/// What is written about every function, by name.
+pub fn catalogue() -> Vec<&'static FunctionDoc> {
+    let aggregates = [funnel::Answer::Level, funnel::Answer::Times, funnel::Answer::Durations].map(funnel::Answer::doc);
+    let mut functions = aggregates.to_vec();
+    functions.push(&step_mask::DOC);
+    functions.sort_by_key(|function| function.name);
+    functions
+}
+
+/// The aggregate functions, to register in any DataFusion program.
+pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    vec![funnel::funnel(), funnel::funnel_times(), funnel::funnel_durations()]
+}
+
+/// The scalar functions, to register in any DataFusion program.
+pub fn scalars() -> Vec<Arc<ScalarUDF>> {
+    vec![step_mask::step_mask()]
+}

@@ -1,0 +1,16 @@
+//! Session settings of the functions, under the prefix `tributary`.
+
+use datafusion::common::config::ConfigExtension;
+use datafusion::common::extensions_options;
+
+extensions_options! {
+    /// Settings that change how the functions run, never what they answer.
+    pub struct TributaryOptions {
+        /// Aggregate a user's events in one stage after one exchange, instead of twice with lists between.
+        pub one_stage: bool, default = true
+    }
+}
+
+impl ConfigExtension for TributaryOptions {
+    const PREFIX: &'static str = "tributary";
+}

@@ -1,0 +1,5 @@
+//! Rules over physical plans.
+
+mod one_stage;
+
+pub use one_stage::OneStage;

@@ -1,0 +1,17 @@
+//! The syntax of the functions: dialect, rewriter, planner, rules, and one call that installs them.
+//!
+//! A statement is parsed by [`TributaryDialect`], rewritten in place by [`rewrite`] and planned by DataFusion with
+//! [`install`]ed hooks. Nothing is ever printed and parsed again.
+
+mod analyzer;
+mod arguments;
+mod dialect;
+mod install;
+mod planner;
+mod rewrite;
+
+pub use dialect::TributaryDialect;
+pub use install::{install, sql};
+pub use rewrite::rewrite;
+
+pub(crate) use arguments::unknown_option;

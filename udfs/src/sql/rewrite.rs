@@ -1,0 +1,178 @@
+//! From the call a person writes to the call the planner knows.
+//!
+//! `funnel(t, a, b, mode => $1, within => '7 days')` becomes `funnel(t, '7 days', named_struct('mode', $1), a, b)`.
+//! Only names and words that stand in the statement are judged here, with their place; nothing is evaluated.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
+};
+
+use super::arguments::{NamedOption, check, location, named_option, option_name};
+use crate::catalogue::catalogue;
+use crate::doc::{FunctionDoc, FunctionKind};
+use crate::error::{Location, UserError, sqlstate};
+
+/// Rewrites every call of our functions in a statement, in place, and names unaliased calls as PostgreSQL does.
+///
+/// Statements without our functions are not changed. Doing it twice changes nothing more.
+///
+/// # Errors
+/// 42601 for options that are unknown or given twice, 22023 for unknown words, 0A000 for clauses without a meaning;
+/// with the place in the statement.
+pub fn rewrite(statement: &mut Statement) -> Result<(), UserError> {
+    let mut rewriter = Rewriter { functions: catalogue() };
+    match statement.visit(&mut rewriter) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
+}
+
+struct Rewriter {
+    functions: Vec<&'static FunctionDoc>,
+}
+
+impl VisitorMut for Rewriter {
+    type Break = Box<UserError>;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        self.label(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        let Some(function) = self.find(&call.name) else { return ControlFlow::Continue(()) };
+        match rewrite_call(function, call) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
+    }
+}
+
+impl Rewriter {
+    fn find(&self, name: &ObjectName) -> Option<&'static FunctionDoc> {
+        let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else { return None };
+        let name = option_name(name);
+        self.functions.iter().find(|function| function.name == name).copied()
+    }
+
+    /// Labels `SELECT funnel(...)` as `funnel`, unless another column of the list has that name already.
+    fn label(&self, select: &mut Select) {
+        let mut taken: Vec<String> = select.projection.iter().filter_map(column_name).collect();
+        for item in &mut select.projection {
+            let SelectItem::UnnamedExpr(expr @ Expr::Function(_)) = item else { continue };
+            let Expr::Function(call) = &*expr else { continue };
+            let Some(function) = self.find(&call.name) else { continue };
+            if taken.iter().any(|name| name == function.name) {
+                continue;
+            }
+            taken.push(function.name.to_string());
+            let expr = std::mem::replace(expr, Expr::value(Value::Null));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(function.name) };
+        }
+    }
+}
+
+fn column_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(option_name(name)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => names.last().map(option_name),
+        SelectItem::ExprWithAlias { alias, .. } => Some(option_name(alias)),
+        _ => None,
+    }
+}
+
+fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(), UserError> {
+    let position = call.name.0.first().and_then(|part| part.as_ident()).and_then(|name| location(name.span.start));
+    if function.kind == FunctionKind::Aggregate {
+        refuse_clauses(function, call, position)?;
+    }
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    let (mut options, mut positional) = (vec![], vec![]);
+    for arg in std::mem::take(&mut list.args) {
+        match named_option(arg) {
+            Ok(option) => options.push(option),
+            Err(arg) => positional.push(arg),
+        }
+    }
+    check(function, &options)?;
+    list.args = canonical(function, positional, options);
+    Ok(())
+}
+
+/// Positional arguments with the named ones among them, the options as one struct after the last argument that is not
+/// repeated, in the order of the catalogue.
+fn canonical(function: &FunctionDoc, positional: Vec<FunctionArg>, mut options: Vec<NamedOption>) -> Vec<FunctionArg> {
+    let mut args = positional;
+    let mut take = |name: &str| {
+        let index = options.iter().position(|option| option_name(&option.name) == name)?;
+        Some(options.swap_remove(index).value)
+    };
+    let fixed = function.arguments.iter().filter(|argument| !argument.is_variadic);
+    let fixed_count = fixed.clone().count();
+    for (index, argument) in fixed.enumerate() {
+        if let Some(value) = take(argument.name) {
+            args.insert(index.min(args.len()), unnamed(value));
+        }
+    }
+    let fields: Vec<FunctionArg> = function
+        .options
+        .iter()
+        .filter_map(|option| Some((option.name, take(option.name)?)))
+        .flat_map(|(name, value)| [unnamed(text(name)), unnamed(value)])
+        .collect();
+    if !fields.is_empty() {
+        args.insert(fixed_count.min(args.len()), unnamed(named_struct(fields)));
+    }
+    args
+}
+
+fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Location>) -> Result<(), UserError> {
+    let refused = |what: &str, hint: &str| {
+        let message = format!("{} takes no {what}", function.name);
+        Err(UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(hint).at(position))
+    };
+    if call.over.is_some() {
+        return refused("OVER: it is an aggregate", "GROUP BY the user, and join the answer to the rows if they are needed.");
+    }
+    const ORDERS: &str = "It orders a user's events by event_time itself.";
+    if !call.within_group.is_empty() {
+        return refused("WITHIN GROUP", ORDERS);
+    }
+    if call.null_treatment.is_some() {
+        return refused("IGNORE or RESPECT NULLS", "A NULL time drops the row, a NULL condition is false.");
+    }
+    let FunctionArguments::List(list) = &call.args else { return Ok(()) };
+    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return refused("DISTINCT", "Equal events count as often as they happened; remove doubles in a subquery.");
+    }
+    match list.clauses.first() {
+        None => Ok(()),
+        Some(FunctionArgumentClause::OrderBy(_)) => refused("ORDER BY", ORDERS),
+        Some(clause) => refused(&clause.to_string(), "FILTER (WHERE ...) selects rows."),
+    }
+}
+
+fn unnamed(value: Expr) -> FunctionArg {
+    FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
+}
+
+fn text(text: &str) -> Expr {
+    Expr::value(Value::SingleQuotedString(text.to_string()))
+}
+
+fn named_struct(args: Vec<FunctionArg>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("named_struct")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
