@@ -3,6 +3,7 @@
 //! Start with [`Catalog`] (one per server) and [`SessionCatalog`] (one per connection).
 
 mod change;
+mod lakes;
 mod name;
 mod oids;
 mod server;
@@ -18,7 +19,7 @@ pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
 pub use snapshot::{
-    ExternalTable, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
+    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
     Snapshot, SystemRelation,
 };
 pub use source::{LakeSource, TableSource};

@@ -18,7 +18,8 @@ use parking_lot::RwLock;
 use super::change::{Change, Notice};
 use super::name::QualifiedName;
 use super::server::{Catalog, DATABASE};
-use super::snapshot::{ExternalTable, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::snapshot::{PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::source::TableSource;
 use super::system::{SessionInfo, SystemTable};
 use super::view::{View, normalized};
 use crate::error::{Error, Result, SqlState};
@@ -181,7 +182,7 @@ impl SessionCatalog {
     pub fn create_external_table(
         &self,
         name: &TableReference,
-        table: ExternalTable,
+        table: Arc<dyn TableSource>,
         or_replace: bool,
         if_not_exists: bool,
     ) -> Result<Vec<Notice>> {
@@ -241,6 +242,16 @@ impl SessionCatalog {
         self.shared.view.read().effective_path(&self.shared.user)
     }
 
+    /// The existing schemas of the path as it was set, without the implied `pg_catalog`.
+    pub fn explicit_search_path(&self) -> Vec<String> {
+        self.shared.view.read().explicit_path(&self.shared.user).collect()
+    }
+
+    /// Whether both are the catalogue of one connection.
+    pub fn is_same_session(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// The first schema of the path besides the implied `pg_catalog`: what `current_schema()` answers.
     pub fn current_schema(&self) -> Option<String> {
         let view = self.shared.view.read();
@@ -296,8 +307,7 @@ impl SessionCatalog {
 
     async fn provider(&self, relation: &Relation) -> PlanResult<Option<Arc<dyn TableProvider>>> {
         match &relation.body {
-            RelationBody::LakeTable(table) => Ok(Some(table.provider().await?)),
-            RelationBody::ExternalTable(table) => Ok(Some(Arc::clone(&table.provider))),
+            RelationBody::LakeTable(table) | RelationBody::ExternalTable(table) => Ok(Some(table.provider().await?)),
             RelationBody::View(view) => Ok(Some(view.provider(&relation.name, &self.planner()?).await?)),
             RelationBody::System(_) => {
                 let shape = self.server().system().shape(&relation.name.schema, &relation.name.name);

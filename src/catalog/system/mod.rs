@@ -15,16 +15,18 @@ mod shape;
 mod statics;
 mod types;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion_pg_catalog::pg_catalog::ArrowTable;
 
 pub use cluster::{DATABASE_OID, role_name, role_oid};
-pub use functions::ListedFunction;
+pub use functions::{ListedFunction, ListedSignature};
 pub use info::{Activity, FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};
 pub use provider::SystemTable;
 pub use relations::view_definition;
+pub use rows::{Cell, build_column};
 pub use shape::Shape;
 pub use types::{column_type, format_type, parse_type};
 
@@ -47,6 +49,28 @@ pub const PG_PROC_OID: Oid = 1_255;
 /// The id of `pg_class`, under which relations are described.
 pub const PG_CLASS_OID: Oid = 1_259;
 
+/// The relations that may have rows here: those with PostgreSQL's own, and those that a session's snapshot fills.
+const POPULATED: [&str; 44] = [
+    "pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_cast", "pg_collation", "pg_conversion", "pg_description",
+    "pg_language", "pg_opclass", "pg_operator", "pg_opfamily", "pg_proc", "pg_range", "pg_tablespace", "pg_type",
+    "pg_namespace", "pg_class", "pg_attribute", "pg_tables", "pg_views", "pg_stat_all_tables", "pg_stat_user_tables",
+    "pg_database", "pg_roles", "pg_authid", "pg_user", "pg_timezone_names", "pg_settings", "pg_stat_activity",
+    "information_schema_catalog_name", "schemata", "tables", "views", "columns", "table_privileges",
+    "role_table_grants", "routines", "parameters", "enabled_roles", "character_sets",
+    // Not filled yet, and not known to stay empty.
+    "pg_prepared_statements", "pg_cursors", "pg_locks",
+];
+
+/// Whether a system relation never has rows in this server, because what it is about does not exist here.
+pub fn is_always_empty(schema: &str, name: &str) -> bool {
+    static EMPTY: LazyLock<HashSet<(String, String)>> = LazyLock::new(|| {
+        let shapes = shape::read_shapes().unwrap_or_default();
+        let empty = shapes.into_iter().filter(|shape| !POPULATED.contains(&shape.name.as_str()));
+        empty.map(|shape| (shape.schema, shape.name)).collect()
+    });
+    EMPTY.contains(&(schema.to_owned(), name.to_owned()))
+}
+
 const PG_CATALOG_OID: Oid = 11;
 /// The id that the types of `information_schema` name as their schema.
 const INFORMATION_SCHEMA_OID: Oid = 13_283;
@@ -58,6 +82,8 @@ pub struct SystemTables {
     fixed: HashMap<String, RecordBatch>,
     functions: Vec<ListedFunction>,
     statics: StaticRows,
+    signatures: OnceLock<HashMap<Oid, ListedSignature>>,
+    descriptions: OnceLock<HashMap<(Oid, Oid), String>>,
 }
 
 impl SystemTables {
@@ -83,7 +109,14 @@ impl SystemTables {
         }
         let shapes =
             shapes.into_iter().map(|shape| ((shape.schema.clone(), shape.name.clone()), Arc::new(shape))).collect();
-        Ok(Self { shapes, fixed, functions, statics })
+        Ok(Self {
+            shapes,
+            fixed,
+            functions,
+            statics,
+            signatures: OnceLock::new(),
+            descriptions: OnceLock::new(),
+        })
     }
 
     /// The two system schemas, for the snapshot.
@@ -118,9 +151,26 @@ impl SystemTables {
         ours.or_else(|| self.statics.function_oid(name))
     }
 
-    /// The rows of a `pg_catalog` table that are the same for every session, by the table's name.
-    pub fn fixed_table(&self, name: &str) -> Option<&RecordBatch> {
-        self.fixed.get(name)
+    /// Name, arguments and result of a function, of ours or PostgreSQL's. The first question reads all of `pg_proc`.
+    pub fn function(&self, oid: Oid) -> Option<&ListedSignature> {
+        let signatures = self.signatures.get_or_init(|| functions::signatures(self.fixed.get("pg_proc"), &self.functions));
+        signatures.get(&oid)
+    }
+
+    /// The comment on an object of a system table (`class`), or on any object of that id.
+    /// The first question reads all of `pg_description`.
+    pub fn description(&self, oid: Oid, class: Option<Oid>) -> Option<&str> {
+        let descriptions = self.descriptions.get_or_init(|| functions::descriptions(self.fixed.get("pg_description")));
+        match class {
+            Some(class) => descriptions.get(&(oid, class)),
+            None => descriptions.iter().find(|((found, _), _)| *found == oid).map(|(_, text)| text),
+        }
+        .map(String::as_str)
+    }
+
+    /// PostgreSQL's keywords, as the table function `pg_get_keywords` answers them.
+    pub fn keywords(&self) -> &Arc<ArrowTable> {
+        self.statics.keywords()
     }
 
     /// The rows of a relation that are the same for every session.

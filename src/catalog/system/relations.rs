@@ -119,7 +119,7 @@ pub async fn columns_now(relation: &Relation) -> Result<SchemaRef> {
     if let Some(columns) = relation.known_schema() {
         return Ok(columns);
     }
-    let RelationBody::LakeTable(table) = &relation.body else {
+    let (RelationBody::LakeTable(table) | RelationBody::ExternalTable(table)) = &relation.body else {
         let message = format!("the columns of {} are not known", relation.name);
         return Err(Error::new(SqlState::INTERNAL_ERROR, message));
     };

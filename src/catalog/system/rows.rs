@@ -8,7 +8,8 @@ use datafusion::arrow::array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::common::internal_datafusion_err;
+use datafusion::error::Result;
 
 use crate::catalog::oids::Oid;
 
@@ -103,20 +104,25 @@ impl Rows {
     /// Fails if a cell does not have the kind of its column or a header names no column: a mistake of this room.
     pub fn into_batch(self, schema: &SchemaRef) -> Result<RecordBatch> {
         if let Some(stray) = self.header.iter().find(|name| schema.index_of(name).is_err()) {
-            return Err(DataFusionError::Internal(format!("no system column is named '{stray}'")));
+            return Err(internal_datafusion_err!("no system column is named '{stray}'"));
         }
         let columns = schema
             .fields()
             .iter()
             .map(|field| match self.header.iter().position(|name| name == field.name()) {
                 Some(index) => column(field.data_type(), self.rows.iter().map(|row| &row[index]))
-                    .map_err(|problem| DataFusionError::Internal(format!("system column '{}': {problem}", field.name()))),
+                    .map_err(|problem| internal_datafusion_err!("system column '{}': {problem}", field.name())),
                 None => Ok(new_null_array(field.data_type(), self.rows.len())),
             })
             .collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
+}
+
+/// Cells as one Arrow array. Fails if a cell does not have the kind of the type: a mistake of the caller.
+pub fn build_column(data_type: &DataType, cells: &[Cell]) -> Result<ArrayRef> {
+    column(data_type, cells.iter()).map_err(|problem| internal_datafusion_err!("{problem}"))
 }
 
 type Problem = String;

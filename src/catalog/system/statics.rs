@@ -21,6 +21,7 @@ use crate::catalog::oids::Oid;
 pub struct StaticRows {
     tables: HashMap<&'static str, RecordBatch>,
     function_oids: HashMap<String, Oid>,
+    keywords: Arc<ArrowTable>,
 }
 
 /// Collations that the engine honours: all of them compare bytes. default, C, POSIX.
@@ -64,12 +65,17 @@ impl StaticRows {
             }
             tables.insert(name, reshape(&rows, &shape.columns, &function_oids)?);
         }
-        Ok(Self { tables, function_oids })
+        Ok(Self { tables, function_oids, keywords: Arc::clone(&exports.pg_get_keywords) })
     }
 
     /// The rows of a table, if it has static ones.
     pub fn rows(&self, table: &str) -> Option<&RecordBatch> {
         self.tables.get(table)
+    }
+
+    /// PostgreSQL's keywords, as the table function `pg_get_keywords` answers them.
+    pub fn keywords(&self) -> &Arc<ArrowTable> {
+        &self.keywords
     }
 
     /// The id of PostgreSQL's function of that name; of the first one where a name is overloaded.
