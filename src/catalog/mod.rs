@@ -11,6 +11,10 @@ mod session;
 mod snapshot;
 mod source;
 pub mod system;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use change::{Change, Notice};

@@ -50,15 +50,13 @@ pub const PG_PROC_OID: Oid = 1_255;
 pub const PG_CLASS_OID: Oid = 1_259;
 
 /// The relations that may have rows here: those with PostgreSQL's own, and those that a session's snapshot fills.
-const POPULATED: [&str; 44] = [
+const POPULATED: [&str; 41] = [
     "pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_cast", "pg_collation", "pg_conversion", "pg_description",
     "pg_language", "pg_opclass", "pg_operator", "pg_opfamily", "pg_proc", "pg_range", "pg_tablespace", "pg_type",
     "pg_namespace", "pg_class", "pg_attribute", "pg_tables", "pg_views", "pg_stat_all_tables", "pg_stat_user_tables",
     "pg_database", "pg_roles", "pg_authid", "pg_user", "pg_timezone_names", "pg_settings", "pg_stat_activity",
     "information_schema_catalog_name", "schemata", "tables", "views", "columns", "table_privileges",
     "role_table_grants", "routines", "parameters", "enabled_roles", "character_sets",
-    // Not filled yet, and not known to stay empty.
-    "pg_prepared_statements", "pg_cursors", "pg_locks",
 ];
 
 /// Whether a system relation never has rows in this server, because what it is about does not exist here.

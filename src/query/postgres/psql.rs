@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as PlannedStatement;
@@ -22,7 +20,8 @@ use tributary_udfs::TributaryDialect;
 
 use super::{label, register, rewrite};
 use crate::catalog::system::{Activity, FunctionInfo, SessionInfo, SettingInfo};
-use crate::catalog::{Catalog, LakeSource, SessionCatalog, TableSource};
+use crate::catalog::testing::{TestLake, TestTable};
+use crate::catalog::{Catalog, SessionCatalog, TableSource};
 use crate::error::{Error, Result, SqlState};
 
 /// An answer as psql shows it: labels, then rows of text.
@@ -35,64 +34,6 @@ struct Answer {
 impl Answer {
     fn has_row(&self, wanted: &[&str]) -> bool {
         self.rows.iter().any(|row| wanted.iter().zip(row).all(|(wanted, cell)| wanted == cell))
-    }
-}
-
-#[derive(Debug)]
-struct TestLake {
-    tables: Vec<Arc<dyn TableSource>>,
-}
-
-#[async_trait]
-impl LakeSource for TestLake {
-    fn name(&self) -> &str {
-        "demo"
-    }
-
-    async fn refresh(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn tables(&self) -> Vec<Arc<dyn TableSource>> {
-        self.tables.clone()
-    }
-}
-
-/// A table in memory, or one whose file cannot be read.
-#[derive(Debug)]
-struct TestTable {
-    name: String,
-    columns: Option<SchemaRef>,
-}
-
-#[async_trait]
-impl TableSource for TestTable {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn location(&self) -> &str {
-        "/lake/demo"
-    }
-
-    fn known_schema(&self) -> Option<SchemaRef> {
-        self.columns.clone()
-    }
-
-    async fn schema(&self) -> Result<SchemaRef> {
-        self.columns.clone().ok_or_else(|| {
-            Error::new(SqlState::DATA_CORRUPTED, format!("/lake/demo/{}.parquet is not a Parquet file", self.name))
-        })
-    }
-
-    async fn provider(&self) -> Result<Arc<dyn TableProvider>> {
-        let columns = self.schema().await?;
-        let table = MemTable::try_new(columns, vec![vec![]]).expect("an empty table can be made");
-        Ok(Arc::new(table))
-    }
-
-    fn estimated_rows(&self) -> Option<u64> {
-        Some(7)
     }
 }
 
@@ -157,7 +98,7 @@ impl Connection {
     async fn open(tables: Vec<TestTable>) -> Self {
         let tables = tables.into_iter().map(|table| Arc::new(table) as Arc<dyn TableSource>).collect();
         let functions = tributary_udfs::catalogue().into_iter().map(FunctionInfo::from).collect();
-        let server = Catalog::new(vec![Arc::new(TestLake { tables })], functions).expect("the catalogue is built");
+        let server = Catalog::new(vec![Arc::new(TestLake::new(tables))], functions).expect("the catalogue is built");
         let catalog = SessionCatalog::new(server, "anna");
         let mut config = SessionConfig::new();
         SessionCatalog::configure(config.options_mut());
