@@ -19,6 +19,6 @@ pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, Opti
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
-pub use physical::OneStage;
+pub use physical::{DropStepless, OneStage};
 pub use sql::{TributaryDialect, install, rewrite, sql};
 pub use step_mask::step_mask;

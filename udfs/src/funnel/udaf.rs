@@ -75,6 +75,11 @@ impl Funnel {
         self.call.is_some()
     }
 
+    /// Whether rows that meet no step can change the answer; so they can while the constants are not known.
+    pub fn sees_all_rows(&self) -> bool {
+        self.call.as_ref().is_none_or(|call| call.spec.sees_all_rows())
+    }
+
     fn call(&self, args: &AccumulatorArgs) -> Result<&Call> {
         if args.is_distinct || !args.order_bys.is_empty() {
             return Err(configure::refuse_clauses(self.answer).into());
