@@ -1,0 +1,296 @@
+//! Changes of the catalogue, and what each does to a snapshot.
+//!
+//! A transaction collects changes and sees their effect; the commit applies the same changes
+//! to the newest snapshot. A change that cannot be applied leaves the snapshot as it was.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::name::{QualifiedName, quote_ident};
+use super::oids::{ObjectIds, ObjectKey};
+use super::snapshot::{ExternalTable, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot};
+use super::view::View;
+use crate::error::{Error, Result, SqlState};
+
+/// SQLSTATE of a DROP that other objects depend on.
+const DEPENDENT_OBJECTS_STILL_EXIST: SqlState = SqlState("2BP01");
+/// SQLSTATE of a definition that cannot be, such as a view that reads itself.
+const INVALID_OBJECT_DEFINITION: SqlState = SqlState("42P17");
+
+/// One change of the catalogue, with names fully resolved.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// CREATE SCHEMA.
+    CreateSchema { name: String, if_not_exists: bool },
+    /// DROP SCHEMA.
+    DropSchema { name: String, if_exists: bool, cascade: bool },
+    /// CREATE [OR REPLACE] VIEW.
+    CreateView { name: QualifiedName, view: View, or_replace: bool },
+    /// CREATE [OR REPLACE] EXTERNAL TABLE [IF NOT EXISTS].
+    CreateExternalTable { name: QualifiedName, table: ExternalTable, or_replace: bool, if_not_exists: bool },
+    /// DROP TABLE or DROP VIEW.
+    DropRelation { name: QualifiedName, kind: RelationKind, if_exists: bool, cascade: bool },
+}
+
+/// Something that the user should hear about a change that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The SQLSTATE of the notice.
+    pub state: SqlState,
+    /// What the user reads.
+    pub message: String,
+}
+
+impl Snapshot {
+    /// The snapshot after the change, and what there is to say about it.
+    ///
+    /// Fails with the SQLSTATE that PostgreSQL gives: 42P07 and 42P06 for names that exist, 42P01 and 3F000 for
+    /// names that do not, 42809 for the wrong kind, 2BP01 where other objects depend on a dropped one.
+    pub fn after(&self, change: &Change, ids: &ObjectIds) -> Result<(Snapshot, Vec<Notice>)> {
+        let mut next = self.clone();
+        let mut notices = Vec::new();
+        match change {
+            Change::CreateSchema { name, if_not_exists } => {
+                next.create_schema(name, *if_not_exists, ids, &mut notices)?;
+            }
+            Change::DropSchema { name, if_exists, cascade } => {
+                next.drop_schema(name, *if_exists, *cascade, &mut notices)?;
+            }
+            Change::CreateView { name, view, or_replace } => next.create_view(name, view, *or_replace, ids)?,
+            Change::CreateExternalTable { name, table, or_replace, if_not_exists } => {
+                next.create_external_table(name, table, *or_replace, *if_not_exists, ids, &mut notices)?;
+            }
+            Change::DropRelation { name, kind, if_exists, cascade } => {
+                next.drop_relation(name, *kind, *if_exists, *cascade, &mut notices)?;
+            }
+        }
+        Ok((next, notices))
+    }
+
+    fn create_schema(
+        &mut self,
+        name: &str,
+        if_not_exists: bool,
+        ids: &ObjectIds,
+        notices: &mut Vec<Notice>,
+    ) -> Result<()> {
+        if self.schemas.contains_key(name) {
+            let message = format!("schema {} already exists", quoted(name));
+            if !if_not_exists {
+                return Err(Error::new(SqlState::DUPLICATE_SCHEMA, message));
+            }
+            notices.push(Notice { state: SqlState::DUPLICATE_SCHEMA, message: format!("{message}, skipping") });
+            return Ok(());
+        }
+        if name.starts_with("pg_") {
+            let message = format!("unacceptable schema name {}", quoted(name));
+            return Err(Error::new(SqlState("42939"), message)
+                .with_detail("The prefix \"pg_\" is reserved for system schemas."));
+        }
+        let oid = ids.oid(ObjectKey::Schema(name.to_owned()));
+        let schema = Schema { oid, kind: SchemaKind::User, relations: Default::default() };
+        self.schemas.insert(name.to_owned(), Arc::new(schema));
+        Ok(())
+    }
+
+    fn drop_schema(&mut self, name: &str, if_exists: bool, cascade: bool, notices: &mut Vec<Notice>) -> Result<()> {
+        let Some(schema) = self.schemas.get(name) else {
+            let message = format!("schema {} does not exist", quoted(name));
+            if !if_exists {
+                return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message));
+            }
+            notices.push(Notice { state: SqlState::SUCCESSFUL_COMPLETION, message: format!("{message}, skipping") });
+            return Ok(());
+        };
+        refuse_unless_users(name, schema, "be dropped")?;
+        let inside: BTreeSet<QualifiedName> =
+            schema.relations.keys().map(|relation| QualifiedName::new(name, relation)).collect();
+        if !cascade && let Some(first) = inside.first() {
+            let kind = schema.relations[&first.name].kind().word();
+            let message = format!("cannot drop schema {} because other objects depend on it", quote_ident(name));
+            return Err(Error::new(DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .with_detail(format!("{kind} {first} depends on schema {}", quote_ident(name)))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for view in self.dependent_views(&inside) {
+            self.remove(&view);
+            notices.push(cascade_notice(&view));
+        }
+        self.schemas.remove(name);
+        Ok(())
+    }
+
+    fn create_view(&mut self, name: &QualifiedName, view: &View, or_replace: bool, ids: &ObjectIds) -> Result<()> {
+        self.check_creation(name)?;
+        if let Some(existing) = self.relation(&name.schema, &name.name) {
+            if !or_replace {
+                return Err(already_exists(name));
+            }
+            if existing.kind() != RelationKind::View {
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a view", quoted(&name.name))));
+            }
+        }
+        if self.reads(&view.references, name) {
+            let message = format!("infinite recursion detected in the definition of view {}", quoted(&name.name));
+            return Err(Error::new(INVALID_OBJECT_DEFINITION, message));
+        }
+        self.insert(name, RelationBody::View(view.clone()), ids);
+        Ok(())
+    }
+
+    fn create_external_table(
+        &mut self,
+        name: &QualifiedName,
+        table: &ExternalTable,
+        or_replace: bool,
+        if_not_exists: bool,
+        ids: &ObjectIds,
+        notices: &mut Vec<Notice>,
+    ) -> Result<()> {
+        self.check_creation(name)?;
+        if let Some(existing) = self.relation(&name.schema, &name.name) {
+            if if_not_exists {
+                let message = format!("relation {} already exists, skipping", quoted(&name.name));
+                notices.push(Notice { state: SqlState::DUPLICATE_TABLE, message });
+                return Ok(());
+            }
+            if !or_replace {
+                return Err(already_exists(name));
+            }
+            if existing.kind() != RelationKind::Table {
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a table", quoted(&name.name))));
+            }
+        }
+        self.insert(name, RelationBody::ExternalTable(table.clone()), ids);
+        Ok(())
+    }
+
+    fn drop_relation(
+        &mut self,
+        name: &QualifiedName,
+        kind: RelationKind,
+        if_exists: bool,
+        cascade: bool,
+        notices: &mut Vec<Notice>,
+    ) -> Result<()> {
+        let Some(relation) = self.relation(&name.schema, &name.name) else {
+            let message = format!("{} {} does not exist", kind.word(), quoted(&name.name));
+            if !if_exists {
+                return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+            }
+            notices.push(Notice { state: SqlState::SUCCESSFUL_COMPLETION, message: format!("{message}, skipping") });
+            return Ok(());
+        };
+        if relation.kind() != kind {
+            let word = relation.kind().word();
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a {}", quoted(&name.name), kind.word()))
+                .with_hint(format!("Use DROP {} to remove a {word}.", word.to_uppercase())));
+        }
+        match &relation.body {
+            RelationBody::LakeTable(table) => {
+                let message = format!("{} is a table of the lake's files and cannot be dropped", quoted(&name.name));
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
+                    .with_hint(format!("Delete the files in {} to remove it.", table.location())));
+            }
+            RelationBody::System(_) => {
+                let message = format!("permission denied: {} is a system catalog", quoted(&name.name));
+                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
+            RelationBody::ExternalTable(_) | RelationBody::View(_) => {}
+        }
+        let dependents = self.dependent_views(&BTreeSet::from([name.clone()]));
+        if !cascade && let Some(first) = dependents.first() {
+            let message = format!("cannot drop {} {name} because other objects depend on it", kind.word());
+            return Err(Error::new(DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .with_detail(format!("view {first} depends on {} {name}", kind.word()))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for view in &dependents {
+            self.remove(view);
+            notices.push(cascade_notice(view));
+        }
+        self.remove(name);
+        Ok(())
+    }
+
+    /// Whether users may create something of that name: the schema exists and is not the server's or a lake's.
+    fn check_creation(&self, name: &QualifiedName) -> Result<()> {
+        let Some(schema) = self.schemas.get(&name.schema) else {
+            let message = format!("schema {} does not exist", quoted(&name.schema));
+            return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message));
+        };
+        refuse_unless_users(&name.schema, schema, "take new objects")
+    }
+
+    /// Whether any of `references` is `name` or a view that reads it, however deep.
+    fn reads(&self, references: &BTreeSet<QualifiedName>, name: &QualifiedName) -> bool {
+        let mut open: Vec<&QualifiedName> = references.iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(reference) = open.pop() {
+            if reference == name {
+                return true;
+            }
+            if seen.insert(reference)
+                && let Some(relation) = self.relation(&reference.schema, &reference.name)
+                && let RelationBody::View(view) = &relation.body
+            {
+                open.extend(&view.references);
+            }
+        }
+        false
+    }
+
+    /// The views outside `names` that read one of them, however deep, in the order of names.
+    fn dependent_views(&self, names: &BTreeSet<QualifiedName>) -> BTreeSet<QualifiedName> {
+        self.relations()
+            .filter(|relation| !names.contains(&relation.name))
+            .filter(|relation| match &relation.body {
+                RelationBody::View(view) => names.iter().any(|name| self.reads(&view.references, name)),
+                _ => false,
+            })
+            .map(|relation| relation.name.clone())
+            .collect()
+    }
+
+    fn insert(&mut self, name: &QualifiedName, body: RelationBody, ids: &ObjectIds) {
+        let oid = ids.oid(ObjectKey::Relation(name.schema.clone(), name.name.clone()));
+        let relation = Arc::new(Relation { oid, name: name.clone(), body });
+        if let Some(schema) = self.schemas.get_mut(&name.schema) {
+            Arc::make_mut(schema).relations.insert(name.name.clone(), relation);
+        }
+    }
+
+    fn remove(&mut self, name: &QualifiedName) {
+        if let Some(schema) = self.schemas.get_mut(&name.schema) {
+            Arc::make_mut(schema).relations.remove(&name.name);
+        }
+    }
+}
+
+fn refuse_unless_users(name: &str, schema: &Schema, what: &str) -> Result<()> {
+    match schema.kind {
+        SchemaKind::User => Ok(()),
+        SchemaKind::Lake => {
+            let message = format!("schema {} mirrors the files of a lake and cannot {what}", quoted(name));
+            Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                .with_hint("Views and external tables live in schema \"public\" or in one made by CREATE SCHEMA."))
+        }
+        SchemaKind::System => {
+            let message = format!("permission denied: {} is a system schema", quoted(name));
+            Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
+        }
+    }
+}
+
+fn already_exists(name: &QualifiedName) -> Error {
+    Error::new(SqlState::DUPLICATE_TABLE, format!("relation {} already exists", quoted(&name.name)))
+}
+
+fn cascade_notice(view: &QualifiedName) -> Notice {
+    Notice { state: SqlState::SUCCESSFUL_COMPLETION, message: format!("drop cascades to view {view}") }
+}
+
+/// A name between double quotes, as PostgreSQL's messages have it.
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}

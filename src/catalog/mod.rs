@@ -1,0 +1,25 @@
+//! The catalogue: which schemas, tables and views there are, and what a name means to a session.
+//!
+//! Start with [`Catalog`] (one per server) and [`SessionCatalog`] (one per connection).
+
+mod change;
+mod lakes;
+mod name;
+mod oids;
+mod server;
+mod session;
+mod snapshot;
+mod source;
+mod view;
+
+pub use change::{Change, Notice};
+pub use name::{QualifiedName, quote_ident};
+pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
+pub use server::{Catalog, DATABASE};
+pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
+pub use snapshot::{
+    ExternalTable, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
+    Snapshot, SystemRelation,
+};
+pub use source::{LakeSource, TableSource};
+pub use view::View;

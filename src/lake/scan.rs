@@ -1,0 +1,316 @@
+//! A table of files as DataFusion sees it: what to read, from which files, and what is known of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::TableParquetOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, project_schema};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::{LexOrdering, create_lex_ordering, create_physical_expr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+
+use super::listing::Format;
+use super::micros::MicrosAdapterFactory;
+use super::table::{FileSet, ReadyFile, Resolved};
+use super::watch::WatchingReaderFactory;
+use crate::error::Error;
+
+/// One version of a table: the files that were listed, with what their footers say.
+pub(super) struct LakeProvider {
+    pub(super) set: Arc<FileSet>,
+    pub(super) resolved: Arc<Resolved>,
+}
+
+impl fmt::Debug for LakeProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LakeProvider({})", self.set.location())
+    }
+}
+
+#[async_trait]
+impl TableProvider for LakeProvider {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.resolved.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters over partition columns alone choose files and are done with; others only prune.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = filters
+            .iter()
+            .map(|filter| match self.is_over_partitions(filter) {
+                true => TableProviderFilterPushDown::Exact,
+                false => TableProviderFilterPushDown::Inexact,
+            });
+        Ok(support.collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.check_columns(projection, filters)?;
+        let (of_partitions, of_rows): (Vec<&Expr>, Vec<&Expr>) = filters
+            .iter()
+            .partition(|filter| self.is_over_partitions(filter));
+        let kept = self.choose_files(session, &of_partitions)?;
+        // Without a filter on rows, files beyond the limit need not be read.
+        let file_limit = limit.filter(|_| of_rows.is_empty());
+        let (files, is_cut) = first_files(kept, file_limit)?;
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(project_schema(
+                &self.resolved.schema,
+                projection,
+            )?)));
+        }
+        match self.set.format() {
+            Format::Parquet => self.scan_parquet(session, projection, files, is_cut, limit),
+            Format::Csv | Format::Json => {
+                super::text::scan_text(self, session, projection, &files, limit)
+            }
+        }
+    }
+}
+
+impl LakeProvider {
+    fn is_over_partitions(&self, filter: &Expr) -> bool {
+        let names: Vec<&str> = self
+            .resolved
+            .partition_fields
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        !names.is_empty() && expr_applicable_for_cols(&names, filter)
+    }
+
+    /// Refuses a statement that needs a column whose files disagree.
+    fn check_columns(
+        &self,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<(), Error> {
+        let unusable = &self.resolved.unusable;
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        let fields = self.resolved.schema.fields();
+        let mut used: Vec<&str> = match projection {
+            Some(indices) => indices
+                .iter()
+                .filter_map(|index| fields.get(*index))
+                .map(|field| field.name().as_str())
+                .collect(),
+            None => fields.iter().map(|field| field.name().as_str()).collect(),
+        };
+        used.extend(
+            filters
+                .iter()
+                .flat_map(Expr::column_refs)
+                .map(|column| column.name.as_str()),
+        );
+        match used.into_iter().find_map(|name| unusable.get(name)) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// The files whose partition values pass the filters.
+    fn choose_files(&self, session: &dyn Session, filters: &[&Expr]) -> Result<Vec<&ReadyFile>> {
+        let files = &self.resolved.files;
+        let Some(filter) = conjunction(filters.iter().copied().cloned()) else {
+            return Ok(files.iter().collect());
+        };
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let schema = Schema::new(self.resolved.partition_fields.clone());
+        let columns = (0..schema.fields().len()).map(|column| {
+            let values = files
+                .iter()
+                .map(|file| file.partition_values[column].clone());
+            ScalarValue::iter_to_array(values)
+        });
+        let batch =
+            RecordBatch::try_new(Arc::new(schema.clone()), columns.collect::<Result<_>>()?)?;
+        let schema = DFSchema::try_from(schema)?;
+        let planning = PhysicalPlanningContext::default();
+        let filter = create_physical_expr(&filter, &schema, session.execution_props(), &planning)?;
+        let passes = filter.evaluate(&batch)?.into_array(files.len())?;
+        if passes.data_type() != &DataType::Boolean {
+            return datafusion::common::plan_err!(
+                "a filter must be boolean, got {}",
+                passes.data_type()
+            );
+        }
+        let kept = passes
+            .as_boolean()
+            .iter()
+            .zip(files)
+            .filter(|(passes, _)| *passes == Some(true));
+        Ok(kept.map(|(_, file)| file).collect())
+    }
+
+    fn scan_parquet(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        files: Vec<PartitionedFile>,
+        is_cut: bool,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut statistics = Statistics::try_merge_iter(
+            files.iter().filter_map(|file| file.statistics.as_deref()),
+            &self.resolved.schema,
+        )?;
+        if is_cut {
+            statistics = statistics.to_inexact();
+        }
+        let ordering = self.ordering(session, &files)?;
+        let groups = self.group(session, files, &ordering)?;
+
+        let mut options = TableParquetOptions {
+            global: session.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        // Footers are read so, and the table's types follow from them.
+        options.global.coerce_int96 = Some("us".to_owned());
+        let readers = WatchingReaderFactory::new(self.set.place(), session.runtime_env());
+        let size_hint = options.global.metadata_size_hint;
+        let mut source = ParquetSource::new(self.table_schema())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        if let Some(bytes) = size_hint {
+            source = source.with_metadata_size_hint(bytes);
+        }
+        let config =
+            FileScanConfigBuilder::new(self.set.place().store_url.clone(), Arc::new(source))
+                .with_file_groups(groups)
+                .with_statistics(statistics)
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .with_output_ordering(ordering)
+                .with_expr_adapter(Some(Arc::new(MicrosAdapterFactory)))
+                .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    pub(super) fn table_schema(&self) -> TableSchema {
+        TableSchema::builder(Arc::clone(&self.resolved.file_schema))
+            .with_table_partition_cols(self.resolved.partition_fields.clone())
+            .build()
+    }
+
+    /// The order of rows within each file: as declared, else as far as all files say the same.
+    pub(super) fn ordering(
+        &self,
+        session: &dyn Session,
+        files: &[PartitionedFile],
+    ) -> Result<Vec<LexOrdering>> {
+        let declared = self.set.declared_order();
+        if !declared.is_empty() {
+            return create_lex_ordering(&self.resolved.schema, declared, session.execution_props());
+        }
+        let mut common: Option<LexOrdering> = files.first().and_then(|file| file.ordering.clone());
+        for file in files {
+            let (Some(ours), Some(theirs)) = (&common, &file.ordering) else {
+                return Ok(Vec::new());
+            };
+            let same = ours
+                .iter()
+                .zip(theirs.iter())
+                .take_while(|(a, b)| a == b)
+                .map(|(a, _)| a.clone());
+            common = LexOrdering::new(same);
+        }
+        Ok(common.into_iter().collect())
+    }
+
+    /// Spreads the files over as many groups as the session has partitions.
+    ///
+    /// DataFusion cuts them further by byte ranges where that helps.
+    fn group(
+        &self,
+        session: &dyn Session,
+        files: Vec<PartitionedFile>,
+        ordering: &[LexOrdering],
+    ) -> Result<Vec<FileGroup>> {
+        let target = session.config().target_partitions().max(1);
+        let groups = FileGroup::new(files).split_files(target);
+        let by_statistics = session
+            .config_options()
+            .execution
+            .split_file_groups_by_statistics;
+        if let (true, Some(ordering)) = (by_statistics, ordering.first()) {
+            let schema = &self.resolved.schema;
+            let sorted = FileScanConfig::split_groups_by_statistics_with_target_partitions(
+                schema, &groups, ordering, target,
+            );
+            if let Some(sorted) = sorted.ok().filter(|sorted| sorted.len() <= target) {
+                return with_statistics(sorted, schema);
+            }
+        }
+        with_statistics(groups, &self.resolved.schema)
+    }
+}
+
+fn with_statistics(groups: Vec<FileGroup>, schema: &Schema) -> Result<Vec<FileGroup>> {
+    let described = groups.into_iter().map(|group| {
+        let of_files = group.iter().filter_map(|file| file.statistics.as_deref());
+        let statistics = Statistics::try_merge_iter(of_files, schema)?;
+        Ok(group.with_statistics(Arc::new(statistics)))
+    });
+    described.collect()
+}
+
+/// The files to read, and whether the limit left some out. A damaged file among them is an error.
+fn first_files(
+    files: Vec<&ReadyFile>,
+    limit: Option<usize>,
+) -> Result<(Vec<PartitionedFile>, bool)> {
+    let (mut chosen, mut row_count) = (Vec::with_capacity(files.len()), 0_usize);
+    let file_count = files.len();
+    for file in files {
+        let file = file.ready.clone()?;
+        let rows = file
+            .statistics
+            .as_ref()
+            .map(|statistics| statistics.num_rows);
+        chosen.push(file);
+        match (limit, rows) {
+            (Some(limit), Some(Precision::Exact(rows))) => {
+                row_count = row_count.saturating_add(rows);
+                if row_count >= limit {
+                    break;
+                }
+            }
+            _ => continue,
+        }
+    }
+    let is_cut = chosen.len() < file_count;
+    Ok((chosen, is_cut))
+}

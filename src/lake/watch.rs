@@ -1,0 +1,320 @@
+//! Readers that name the file in every error, and notice a file that changed under them.
+//!
+//! A file is read in pieces over the whole time of a statement, and its footer comes from a cache.
+//! If it is replaced meanwhile, pieces of two versions could make a number that neither holds. So a
+//! remote read is made on the condition that the version is the listed one, and after a local read
+//! the file is looked at again.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{
+    FileOpenFuture, FileOpener, FileScanConfig, FileSource, ParquetFileMetrics,
+    ParquetFileReaderFactory,
+};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::async_reader::AsyncFileReader;
+use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryFutureExt, stream};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::faults::{blame, passing, replaced};
+use super::spec::Place;
+use crate::error::Error;
+
+/// Gaps of at most this many bytes between two ranges are read over: one request costs more.
+const COALESCED_GAP_BYTES: u64 = 1024 * 1024;
+
+impl Place {
+    /// Reads ranges of one version of a file, or says that this version is no longer there.
+    async fn read_version(
+        &self,
+        meta: &ObjectMeta,
+        ranges: &[Range<u64>],
+    ) -> object_store::Result<Vec<Bytes>> {
+        if self.is_local || meta.e_tag.is_none() {
+            return self.store.get_ranges(&meta.location, ranges).await;
+        }
+        let fetch = |range: Range<u64>| async move {
+            let options = GetOptions {
+                if_match: meta.e_tag.clone(),
+                range: Some(GetRange::Bounded(range)),
+                ..GetOptions::default()
+            };
+            self.store
+                .get_opts(&meta.location, options)
+                .await?
+                .bytes()
+                .await
+        };
+        object_store::coalesce_ranges(ranges, fetch, COALESCED_GAP_BYTES).await
+    }
+
+    /// Looks whether the file is still the listed version.
+    async fn check_version(&self, meta: &ObjectMeta) -> std::result::Result<(), Error> {
+        let file = self.show(&meta.location);
+        let now = self
+            .store
+            .head(&meta.location)
+            .await
+            .map_err(|error| passing(&file, &error).error)?;
+        let is_same = now.size == meta.size
+            && now.last_modified == meta.last_modified
+            && now.e_tag == meta.e_tag;
+        if is_same {
+            Ok(())
+        } else {
+            Err(replaced(&file))
+        }
+    }
+
+    /// The error as the user should see it: the file's own fault is said with its name.
+    async fn explain(&self, meta: &ObjectMeta, error: DataFusionError) -> DataFusionError {
+        let Some(fault) = blame(&self.show(&meta.location), &error) else {
+            return error;
+        };
+        // Rubbish read from a file that was replaced under the reader is not the file's damage.
+        match self.check_version(meta).await {
+            Err(changed) if fault.is_lasting => changed.into(),
+            _ => fault.error.into(),
+        }
+    }
+}
+
+/// Makes readers of Parquet files that keep footers in the runtime's cache.
+#[derive(Debug)]
+pub(super) struct WatchingReaderFactory {
+    place: Arc<Place>,
+    cached: CachedParquetFileReaderFactory,
+}
+
+impl WatchingReaderFactory {
+    pub(super) fn new(place: &Arc<Place>, runtime: &RuntimeEnv) -> Self {
+        let footers = runtime.cache_manager.get_file_metadata_cache();
+        let cached = CachedParquetFileReaderFactory::new(Arc::clone(&place.store), footers);
+        Self {
+            place: Arc::clone(place),
+            cached,
+        }
+    }
+}
+
+impl ParquetFileReaderFactory for WatchingReaderFactory {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let meta = file.object_meta.clone();
+        Ok(Box::new(WatchingReader {
+            metrics: ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics),
+            place: Arc::clone(&self.place),
+            footer: self.cached.create_reader(
+                partition_index,
+                file,
+                metadata_size_hint,
+                metrics,
+            )?,
+            meta,
+        }))
+    }
+}
+
+struct WatchingReader {
+    place: Arc<Place>,
+    meta: ObjectMeta,
+    /// Reads the footer only, through the cache.
+    footer: Box<dyn AsyncFileReader + Send>,
+    metrics: ParquetFileMetrics,
+}
+
+impl AsyncFileReader for WatchingReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        let bytes = self.get_byte_ranges(vec![range]);
+        bytes
+            .map_ok(|mut ranges| ranges.pop().unwrap_or_default())
+            .boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+        let byte_count: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        self.metrics
+            .bytes_scanned
+            .add(usize::try_from(byte_count).unwrap_or(usize::MAX));
+        async move {
+            let bytes = self.place.read_version(&self.meta, &ranges).await;
+            if self.place.is_local {
+                self.place
+                    .check_version(&self.meta)
+                    .await
+                    .map_err(external)?;
+            }
+            bytes.map_err(|error| {
+                external(passing(&self.place.show(&self.meta.location), &error).error)
+            })
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
+        async move {
+            match self.footer.get_metadata(options).await {
+                Ok(metadata) => Ok(metadata),
+                Err(error) => {
+                    let error = self.place.explain(&self.meta, error.into()).await;
+                    Err(ParquetError::External(Box::new(error)))
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+fn external(error: Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+/// A CSV or JSON source whose errors name the file.
+pub(super) struct WatchingSource {
+    place: Arc<Place>,
+    inner: Arc<dyn FileSource>,
+}
+
+impl WatchingSource {
+    pub(super) fn new(place: &Arc<Place>, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Arc::new(Self {
+            place: Arc::clone(place),
+            inner,
+        })
+    }
+}
+
+impl FileSource for WatchingSource {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let inner = self.inner.create_file_opener(store, config, partition)?;
+        Ok(Arc::new(WatchingOpener {
+            place: Arc::clone(&self.place),
+            inner,
+        }))
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        self.inner.table_schema()
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        Self::new(&self.place, self.inner.with_batch_size(batch_size))
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.inner.filter()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        self.inner.projection()
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.inner.metrics()
+    }
+
+    fn file_type(&self) -> &str {
+        self.inner.file_type()
+    }
+
+    fn fmt_extra(
+        &self,
+        format: DisplayFormatType,
+        f: &mut std::fmt::Formatter,
+    ) -> std::fmt::Result {
+        self.inner.fmt_extra(format, f)
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.inner.supports_repartitioning()
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        let kept = vec![PushedDown::No; filters.len()];
+        Ok(FilterPushdownPropagation::with_parent_pushdown_result(kept))
+    }
+
+    fn try_pushdown_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_projection(projection)?;
+        Ok(pushed.map(|inner| Self::new(&self.place, inner)))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.inner.apply_expressions(f)
+    }
+}
+
+struct WatchingOpener {
+    place: Arc<Place>,
+    inner: Arc<dyn FileOpener>,
+}
+
+impl FileOpener for WatchingOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let (place, meta) = (Arc::clone(&self.place), file.object_meta.clone());
+        let opening = self.inner.open(file)?;
+        Ok(async move {
+            let rows = match opening.await {
+                Ok(rows) => rows,
+                Err(error) => return Err(place.explain(&meta, error).await),
+            };
+            // After the last batch the version is checked once; after an error nothing more comes.
+            let watched = stream::unfold(Some((rows, place, meta)), |state| async move {
+                let (mut rows, place, meta) = state?;
+                match rows.next().await {
+                    Some(Ok(batch)) => Some((Ok(batch), Some((rows, place, meta)))),
+                    Some(Err(error)) => Some((Err(place.explain(&meta, error).await), None)),
+                    None => place
+                        .check_version(&meta)
+                        .await
+                        .err()
+                        .map(|error| (Err(error.into()), None)),
+                }
+            });
+            Ok(watched.boxed())
+        }
+        .boxed())
+    }
+}
