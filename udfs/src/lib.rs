@@ -13,6 +13,7 @@ mod physical;
 mod sql;
 mod step_mask;
 mod time;
+mod written;
 
 pub use catalogue::{aggregates, catalogue, scalars};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};

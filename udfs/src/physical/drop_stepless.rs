@@ -7,13 +7,13 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
 use datafusion::physical_expr::utils::{collect_columns, split_conjunction};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use crate::funnel::Funnel;
 use crate::options::TributaryOptions;
@@ -63,8 +63,8 @@ fn drop_stepless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executi
         .reduce(|all, one| Arc::new(BinaryExpr::new(all, Operator::Or, one)));
     let Some(meets_a_step) = meets_a_step else { return Ok(None) };
     let rows = Arc::new(FilterExec::try_new(meets_a_step, Arc::clone(aggregate.input()))?);
-    let aggregate = Arc::clone(filter.input()).with_new_children(vec![rows])?;
-    Ok(Some(Arc::clone(plan).with_new_children(vec![aggregate])?))
+    let aggregate = replace_children_if_necessary(Arc::clone(filter.input()), vec![rows])?;
+    Ok(Some(replace_children_if_necessary(Arc::clone(plan), vec![aggregate])?))
 }
 
 /// The masks that the aggregates read, each once, if masks and times are all they read.

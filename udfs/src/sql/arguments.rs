@@ -96,10 +96,8 @@ pub(crate) fn unknown_option(function: &FunctionDoc, given: &str) -> UserError {
         [] => "it takes no named arguments".to_string(),
         known => format!("it takes {}", known.join(", ")),
     };
-    let error = UserError::new(
-        sqlstate::SYNTAX_ERROR,
-        format!("{}: unknown argument '{given}'; {listed}", function.name),
-    );
+    let error =
+        UserError::new(sqlstate::SYNTAX_ERROR, format!("{}: unknown argument '{given}'; {listed}", function.name));
     match nearest(given, known.iter().copied()) {
         Some(nearest) => error.with_hint(format!("Perhaps you meant {nearest} => ...")),
         None => error,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionContext;
@@ -46,8 +46,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
 /// A [`UserError`] inside [`DataFusionError::External`] for mistakes in calls of our functions; DataFusion's own errors
 /// otherwise. More than one statement is an error.
 pub async fn sql(context: &SessionContext, statement: &str) -> Result<DataFrame> {
-    let mut statements =
-        DFParserBuilder::new(statement).with_dialect(&TributaryDialect).build()?.parse_statements()?;
+    let mut statements = DFParserBuilder::new(statement).with_dialect(&TributaryDialect).build()?.parse_statements()?;
     let (Some(mut parsed), None) = (statements.pop_front(), statements.pop_front()) else {
         return Err(UserError::new(sqlstate::SYNTAX_ERROR, "expected exactly one statement").into());
     };

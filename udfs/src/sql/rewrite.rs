@@ -136,7 +136,10 @@ fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Loca
         Err(UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(hint).at(position))
     };
     if call.over.is_some() {
-        return refused("OVER: it is an aggregate", "GROUP BY the user, and join the answer to the rows if they are needed.");
+        return refused(
+            "OVER: it is an aggregate",
+            "GROUP BY the user, and join the answer to the rows if they are needed.",
+        );
     }
     const ORDERS: &str = "It orders a user's events by event_time itself.";
     if !call.within_group.is_empty() {

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait,
-    StringViewArray, make_view,
+    Array, ArrayRef, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait, StringViewArray, make_view,
 };
 use datafusion::arrow::datatypes::{
-    ArrowDictionaryKeyType,
-    DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use datafusion::common::{Result, internal_err};
 
@@ -45,7 +44,8 @@ impl Lookup {
     pub fn new(texts: BTreeMap<String, u64>) -> Self {
         let is_short = |text: &String| text.len() <= INLINE_BYTES;
         let short = texts.iter().filter(|(text, _)| is_short(text)).map(|(text, &mask)| (view(text.as_bytes()), mask));
-        let long = texts.iter().filter(|(text, _)| !is_short(text)).map(|(text, &mask)| (text.clone().into_bytes(), mask));
+        let long =
+            texts.iter().filter(|(text, _)| !is_short(text)).map(|(text, &mask)| (text.clone().into_bytes(), mask));
         Self { short: Slots::new(short.collect()), long: long.collect(), texts }
     }
 

@@ -42,9 +42,31 @@ fn every_function_is_registered_and_documented() {
 
 /// The names that decision S4 allows.
 const ALLOWED: [&str; 25] = [
-    "within", "window_from", "mode", "compat", "report", "step_order", "touch", "include_self", "lookback",
-    "lookback_touches", "consume", "per_channel_once", "milestones", "max_duration", "max_events", "new_when", "end_when",
-    "change_of", "day_boundary_tz", "tie", "timezone", "as_of", "user_key", "time_key", "conversion",
+    "within",
+    "window_from",
+    "mode",
+    "compat",
+    "report",
+    "step_order",
+    "touch",
+    "include_self",
+    "lookback",
+    "lookback_touches",
+    "consume",
+    "per_channel_once",
+    "milestones",
+    "max_duration",
+    "max_events",
+    "new_when",
+    "end_when",
+    "change_of",
+    "day_boundary_tz",
+    "tie",
+    "timezone",
+    "as_of",
+    "user_key",
+    "time_key",
+    "conversion",
 ];
 
 /// PostgreSQL 17's reserved words, those that are reserved except as function or type names, and those that are not

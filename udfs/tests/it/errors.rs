@@ -33,7 +33,7 @@ const WRONG: &[&str] = &[
     "funnel(event_time, INTERVAL '1 year 3 days', %)",
     "funnel(event_time, 'a week', %)",
     "funnel(event_time, event, %)",
-    "funnel(event_time, INTERVAL '1 day' * user_id, %)",
+    "funnel(event_time, CASE WHEN user_id > 1 THEN INTERVAL '1 day' END, %)",
     "funnel(event_time, %)",
     "funnel(event_time, '7 days', %, within => '1 day')",
     // The other arguments.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tributary_core::funnel::{Compat, Modes, Report, Scratch, Spec, level, times};
 
-use crate::support::{Event, Shape, register, rows};
+use crate::support::{Event, Shape, register, rows, rows_and_spills};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "x", "an_event_with_a_long_name"];
 const CALL: &str = "event_time, 4, event = 'a', event IN ('b', 'an_event_with_a_long_name'), event = 'c'";
@@ -112,22 +112,26 @@ async fn spilling_changes_nothing() {
     let roomy = Shape::default().context();
     register(&roomy, &events, 2);
     let expected = rows(&roomy, &sql).await;
-    for one_stage in [true, false] {
-        let tight = Shape { memory_bytes: Some(1_000_000), one_stage, batch_rows: 512, ..Shape::default() };
+    for (one_stage, memory_bytes) in [(true, 1_200_000), (false, 1_600_000)] {
+        let tight = Shape { memory_bytes: Some(memory_bytes), one_stage, batch_rows: 512, ..Shape::default() };
         let context = tight.context();
         register(&context, &events, 2);
-        assert_eq!(rows(&context, &sql).await, expected, "{tight:?}");
+        let (answered, spills) = rows_and_spills(&context, &sql).await;
+        assert_eq!(answered, expected, "{tight:?}");
+        assert!(spills > 0, "memory for everything: {tight:?}");
     }
 }
 
 #[tokio::test]
 async fn more_groups_than_a_block_holds_are_all_answered() {
     let events = many(90_000, 40_000);
-    let expected: i64 = expected(&events, "default").iter().map(|row| row.split(" | ").nth(1).unwrap().parse::<i64>().unwrap()).sum();
+    let expected: i64 =
+        expected(&events, "default").iter().map(|row| row.split(" | ").nth(1).unwrap().parse::<i64>().unwrap()).sum();
     for shape in [Shape { partitions: 1, ..Shape::default() }, Shape::default()] {
         let context = shape.context();
         register(&context, &events, 1);
-        let sql = format!("SELECT sum(level) FROM (SELECT funnel({CALL}) AS level FROM events GROUP BY user_id) AS users");
+        let sql =
+            format!("SELECT sum(level) FROM (SELECT funnel({CALL}) AS level FROM events GROUP BY user_id) AS users");
         assert_eq!(rows(&context, &sql).await, [expected.to_string()], "{shape:?}");
     }
 }

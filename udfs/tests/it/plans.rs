@@ -2,8 +2,7 @@
 
 use crate::support::{Shape, plan, register, rows};
 
-const QUERY: &str =
-    "SELECT user_id, FUNNEL(event_time, '7 days', event = 'view', event IN ('cart', 'bag')) AS level FROM events GROUP BY user_id";
+const QUERY: &str = "SELECT user_id, FUNNEL(event_time, '7 days', event = 'view', event IN ('cart', 'bag')) AS level FROM events GROUP BY user_id";
 
 fn operators(plan: &str) -> Vec<String> {
     plan.lines()

@@ -7,6 +7,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tributary_udfs::{TributaryOptions, UserError};
 
@@ -30,8 +31,7 @@ impl Default for Shape {
 
 impl Shape {
     pub fn context(self) -> SessionContext {
-        let mut config =
-            SessionConfig::new().with_target_partitions(self.partitions).with_batch_size(self.batch_rows);
+        let mut config = SessionConfig::new().with_target_partitions(self.partitions).with_batch_size(self.batch_rows);
         let mut options = TributaryOptions::default();
         options.one_stage = self.one_stage;
         config.options_mut().extensions.insert(options);
@@ -87,6 +87,19 @@ pub async fn plan(context: &SessionContext, sql: &str) -> String {
     let frame = tributary_udfs::sql(context, sql).await.unwrap();
     let plan = frame.create_physical_plan().await.unwrap();
     datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string()
+}
+
+/// The rows of a statement, and how often its operators spilled.
+pub async fn rows_and_spills(context: &SessionContext, sql: &str) -> (Vec<String>, usize) {
+    let frame = tributary_udfs::sql(context, sql).await.unwrap();
+    let plan = frame.create_physical_plan().await.unwrap();
+    let batches = datafusion::physical_plan::collect(Arc::clone(&plan), context.task_ctx()).await.unwrap();
+    (batches.iter().flat_map(lines).collect(), spills(plan.as_ref()))
+}
+
+fn spills(plan: &dyn ExecutionPlan) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.spill_count()).unwrap_or(0);
+    own + plan.children().into_iter().map(|child| spills(child.as_ref())).sum::<usize>()
 }
 
 /// An event: user, time in microseconds (NULL allowed), name (NULL allowed).
