@@ -145,7 +145,7 @@ impl FunctionDoc {
     }
 
     /// The same for DataFusion's own catalogue.
-    pub(crate) fn to_documentation(&self) -> Documentation {
+    pub(crate) fn documentation(&self) -> Documentation {
         let section = DocSection { include: true, label: "Marketing Functions", description: None };
         let mut doc = DocumentationBuilder::new_with_details(section, self.summary, self.syntax);
         for argument in self.arguments {

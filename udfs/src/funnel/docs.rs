@@ -173,9 +173,9 @@ pub(crate) const DURATIONS: FunctionDoc = FunctionDoc {
 impl Answer {
     /// The documentation in the form of DataFusion's catalogue.
     pub(super) fn documentation(self) -> &'static Documentation {
-        static LEVEL_DOC: LazyLock<Documentation> = LazyLock::new(|| LEVEL.to_documentation());
-        static TIMES_DOC: LazyLock<Documentation> = LazyLock::new(|| TIMES.to_documentation());
-        static DURATIONS_DOC: LazyLock<Documentation> = LazyLock::new(|| DURATIONS.to_documentation());
+        static LEVEL_DOC: LazyLock<Documentation> = LazyLock::new(|| LEVEL.documentation());
+        static TIMES_DOC: LazyLock<Documentation> = LazyLock::new(|| TIMES.documentation());
+        static DURATIONS_DOC: LazyLock<Documentation> = LazyLock::new(|| DURATIONS.documentation());
         match self {
             Self::Level => &LEVEL_DOC,
             Self::Times => &TIMES_DOC,

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::utils::{collect_columns, split_conjunction};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use crate::funnel::Funnel;
@@ -51,9 +54,13 @@ impl PhysicalOptimizerRule for DropStepless {
 
 fn drop_stepless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
-    let Some(aggregate) = filter.input().downcast_ref::<AggregateExec>() else { return Ok(None) };
-    let Some(masks) = masks(aggregate).filter(|masks| !masks.is_empty()) else { return Ok(None) };
-    if *aggregate.mode() != AggregateMode::SinglePartitioned || !refuses_stepless(filter, aggregate)? {
+    // Between the two may stand a projection that leaves keys out.
+    let projection = filter.input().downcast_ref::<ProjectionExec>();
+    let below = projection.map_or(filter.input(), |projection| projection.input());
+    let Some(aggregate) = below.downcast_ref::<AggregateExec>() else { return Ok(None) };
+    let Some(masks) = masks(aggregate) else { return Ok(None) };
+    let Some(answers) = Answers::of_empty_group(aggregate, projection)? else { return Ok(None) };
+    if *aggregate.mode() != AggregateMode::SinglePartitioned || !answers.are_refused_by(filter) {
         return Ok(None);
     }
     let zero: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::UInt64(Some(0))));
@@ -63,8 +70,11 @@ fn drop_stepless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executi
         .reduce(|all, one| Arc::new(BinaryExpr::new(all, Operator::Or, one)));
     let Some(meets_a_step) = meets_a_step else { return Ok(None) };
     let rows = Arc::new(FilterExec::try_new(meets_a_step, Arc::clone(aggregate.input()))?);
-    let aggregate = replace_children_if_necessary(Arc::clone(filter.input()), vec![rows])?;
-    Ok(Some(replace_children_if_necessary(Arc::clone(plan), vec![aggregate])?))
+    let mut input = replace_children_if_necessary(Arc::clone(below), vec![rows])?;
+    if projection.is_some() {
+        input = replace_children_if_necessary(Arc::clone(filter.input()), vec![input])?;
+    }
+    Ok(Some(replace_children_if_necessary(Arc::clone(plan), vec![input])?))
 }
 
 /// The masks that the aggregates read, each once, if masks and times are all they read.
@@ -83,32 +93,57 @@ fn masks(aggregate: &AggregateExec) -> Option<Vec<Arc<dyn PhysicalExpr>>> {
     Some(masks)
 }
 
-/// Whether some condition of the filter, on the answers alone, is false or NULL for the answers of an empty group.
-fn refuses_stepless(filter: &FilterExec, aggregate: &AggregateExec) -> Result<bool> {
-    let schema = aggregate.schema();
-    let key_count = aggregate.group_expr().expr().len();
-    let mut columns = Vec::with_capacity(schema.fields().len());
-    for (index, field) in schema.fields().iter().enumerate() {
-        let value = match index.checked_sub(key_count).and_then(|index| aggregate.aggr_expr().get(index)) {
-            Some(function) => function.default_value(field.data_type())?,
-            None => ScalarValue::try_new_null(field.data_type())?,
+/// What the filter would see of a group without events.
+struct Answers {
+    row: RecordBatch,
+    /// Columns that are answers, not keys.
+    is_answer: Vec<bool>,
+}
+
+impl Answers {
+    /// `None` if the projection computes, so that columns cannot be followed through it.
+    fn of_empty_group(aggregate: &AggregateExec, projection: Option<&ProjectionExec>) -> Result<Option<Self>> {
+        let schema = aggregate.schema();
+        let key_count = aggregate.group_expr().expr().len();
+        let shown: Option<Vec<usize>> = match projection {
+            None => Some((0..schema.fields().len()).collect()),
+            Some(projection) => {
+                let columns = projection.expr().iter().map(|column| column.expr.downcast_ref::<Column>());
+                columns.map(|column| column.map(Column::index)).collect()
+            }
         };
-        columns.push(value.to_array()?);
-    }
-    // Keys are not read below, so it does not matter that a key which is never NULL is given as one.
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-    let schema = Arc::new(datafusion::arrow::datatypes::Schema::new(fields));
-    let empty_group = RecordBatch::try_new(schema, columns)?;
-    for condition in split_conjunction(filter.predicate()) {
-        let read = collect_columns(condition);
-        let on_answers_alone = !read.is_empty() && read.iter().all(|column| column.index() >= key_count);
-        if !on_answers_alone || condition.is_volatile_node() {
-            continue;
+        let Some(shown) = shown else { return Ok(None) };
+        let (mut fields, mut columns, mut is_answer) = (vec![], vec![], vec![]);
+        for index in shown {
+            let field = schema.field(index);
+            let answer = index.checked_sub(key_count).and_then(|index| aggregate.aggr_expr().get(index));
+            // Keys are never read, so it does not matter that a key is NULL here.
+            let value = match answer {
+                Some(function) => function.default_value(field.data_type())?,
+                None => ScalarValue::try_new_null(field.data_type())?,
+            };
+            columns.push(value.to_array()?);
+            fields.push(field.clone().with_nullable(true));
+            is_answer.push(answer.is_some());
         }
-        let holds = condition.evaluate(&empty_group)?.into_array(1)?;
-        if holds.as_boolean_opt().is_some_and(|holds| holds.is_null(0) || !holds.value(0)) {
-            return Ok(true);
-        }
+        let row = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(Some(Self { row, is_answer }))
     }
-    Ok(false)
+
+    /// Whether some condition of the filter, on answers alone, is false or NULL for them.
+    fn are_refused_by(&self, filter: &FilterExec) -> bool {
+        for condition in split_conjunction(filter.predicate()) {
+            let read = collect_columns(condition);
+            let reads_answers_alone = !read.is_empty() && read.iter().all(|column| self.is_answer[column.index()]);
+            if !reads_answers_alone || is_volatile(condition) {
+                continue;
+            }
+            // A condition that fails on an empty group may never meet one; that is for the query to find out.
+            let Ok(holds) = condition.evaluate(&self.row).and_then(|holds| holds.into_array(1)) else { continue };
+            if holds.as_boolean_opt().is_some_and(|holds| holds.is_null(0) || !holds.value(0)) {
+                return true;
+            }
+        }
+        false
+    }
 }

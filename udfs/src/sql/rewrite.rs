@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
 };
 
-use super::arguments::{NamedOption, check, location, named_option, option_name};
+use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
 use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{Location, UserError, sqlstate};
@@ -93,9 +93,9 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
     let (mut options, mut positional) = (vec![], vec![]);
     for arg in std::mem::take(&mut list.args) {
-        match named_option(arg) {
-            Ok(option) => options.push(option),
-            Err(arg) => positional.push(arg),
+        match argument(arg) {
+            Argument::Named(option) => options.push(option),
+            Argument::Positional(arg) => positional.push(arg),
         }
     }
     check(function, &options)?;

@@ -172,7 +172,7 @@ impl ScalarUDFImpl for StepMask {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| DOC.to_documentation());
+        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| DOC.documentation());
         Some(&DOCUMENTATION)
     }
 }

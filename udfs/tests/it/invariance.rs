@@ -155,3 +155,31 @@ async fn sorted_input_gives_groups_away_as_it_goes() {
         .collect();
     assert_eq!(answered, levels);
 }
+
+#[tokio::test]
+async fn plain_sql_gives_the_same_levels() {
+    let plain = include_str!("../../../sql/plain/funnel.sql");
+    const STEPS: [&str; 5] = ["page_view", "product_view", "add_to_cart", "purchase", "call_in"];
+    let day_us = 86_400_000_000;
+    let events: Vec<Event> = many(8_000, 400)
+        .into_iter()
+        .map(|(user, at_us, name)| {
+            let step = NAMES.iter().position(|known| Some(*known) == name).unwrap();
+            // Half a day a unit: windows end within journeys, and times are often equal.
+            (user, at_us.map(|at_us| at_us / 1_000_000 * day_us / 2), Some(STEPS[step]))
+        })
+        .collect();
+    let context = Shape::default().context();
+    register(&context, &events, 2);
+    let ours = rows(
+        &context,
+        "SELECT user_id, FUNNEL(event_time, '7 days', event = 'page_view', event = 'product_view', \
+         event = 'add_to_cart', event = 'purchase') AS level FROM events GROUP BY user_id ORDER BY user_id",
+    )
+    .await;
+    let twin = rows(&context, &format!("{} ORDER BY user_id", plain.trim().trim_end_matches(';'))).await;
+    assert_eq!(twin, ours);
+    for level in 0..=4 {
+        assert!(ours.iter().any(|row| row.ends_with(&format!("| {level}"))), "no user reached level {level}");
+    }
+}

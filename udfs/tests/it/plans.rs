@@ -57,3 +57,45 @@ async fn other_aggregations_are_left_alone() {
     .await;
     assert!(sets.contains("mode=Partial"), "{sets}");
 }
+
+#[tokio::test]
+async fn rows_without_a_step_go_early_where_nobody_asks_for_their_users() {
+    let events =
+        [(1, Some(0), Some("view")), (1, Some(1), Some("x")), (2, Some(0), Some("cart")), (3, Some(0), Some("x"))];
+    let over = |condition: &str, call: &str| {
+        format!(
+            "SELECT count(*), sum(level) FROM (SELECT user_id, {call} AS level FROM events GROUP BY user_id) AS users WHERE {condition}"
+        )
+    };
+    let call = "FUNNEL(event_time, 5, event = 'view', event IN ('cart', 'bag'))";
+    let strict = "FUNNEL(event_time, 5, event = 'view', event = 'cart', mode => 'strict_order')";
+    let filtered = "FUNNEL(event_time, 5, event = 'view') FILTER (WHERE event_time IS NOT NULL)";
+    for (condition, call, drops, answer) in [
+        ("level > 0", call, true, "1 | 1"),
+        ("level = 1 AND user_id < 3", call, true, "1 | 1"),
+        ("nullif(level, 0) = 1", call, true, "1 | 1"),
+        ("level >= 0", call, false, "3 | 1"),
+        ("level > 0 OR user_id = 3", call, false, "2 | 1"),
+        ("user_id > 0", call, false, "3 | 1"),
+        ("level > 0", strict, false, "1 | 1"),
+        ("level > 0", filtered, false, "1 | 1"),
+    ] {
+        let sql = over(condition, call);
+        let context = Shape::default().context();
+        register(&context, &events, 2);
+        let plan = plan(&context, &sql).await;
+        assert_eq!(plan.contains("!= 0"), drops, "{condition} {call}: {plan}");
+        assert_eq!(rows(&context, &sql).await, [answer], "{condition} {call}");
+        rows(&context, "SET tributary.drop_stepless = false").await;
+        assert_eq!(rows(&context, &sql).await, [answer], "{condition} {call}");
+    }
+}
+
+#[tokio::test]
+async fn other_aggregates_beside_it_keep_every_row() {
+    let context = Shape::default().context();
+    register(&context, &[(1, Some(0), Some("view")), (1, Some(1), Some("x"))], 2);
+    let sql = "SELECT user_id, FUNNEL(event_time, 5, event = 'view') AS level, count(*) FROM events GROUP BY user_id \
+               HAVING FUNNEL(event_time, 5, event = 'view') > 0";
+    assert_eq!(rows(&context, sql).await, ["1 | 1 | 2"]);
+}
