@@ -38,11 +38,9 @@ class Statement:
 
 def documents():
     """Markdown and SQL files that a clone has, ours and not a build's."""
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        is_hidden = any(part.startswith(".") or part in ("target", "node_modules") for part in parts)
-        if not is_hidden and path.suffix in (".md", ".sql") and path.is_file():
-            yield path
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "target")
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith((".md", ".sql")))
 
 
 def statements_of(path):
