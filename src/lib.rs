@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod lake;
