@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::name::{QualifiedName, quote_ident};
 use super::oids::{ObjectIds, ObjectKey};
-use super::snapshot::{ExternalTable, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot};
+use super::snapshot::{Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot};
+use super::source::TableSource;
 use super::view::View;
 use crate::error::{Error, Result, SqlState};
 
@@ -27,7 +28,7 @@ pub enum Change {
     /// CREATE [OR REPLACE] VIEW.
     CreateView { name: QualifiedName, view: View, or_replace: bool },
     /// CREATE [OR REPLACE] EXTERNAL TABLE [IF NOT EXISTS].
-    CreateExternalTable { name: QualifiedName, table: ExternalTable, or_replace: bool, if_not_exists: bool },
+    CreateExternalTable { name: QualifiedName, table: Arc<dyn TableSource>, or_replace: bool, if_not_exists: bool },
     /// DROP TABLE or DROP VIEW.
     DropRelation { name: QualifiedName, kind: RelationKind, if_exists: bool, cascade: bool },
 }
@@ -141,7 +142,7 @@ impl Snapshot {
     fn create_external_table(
         &mut self,
         name: &QualifiedName,
-        table: &ExternalTable,
+        table: &Arc<dyn TableSource>,
         or_replace: bool,
         if_not_exists: bool,
         ids: &ObjectIds,
@@ -161,7 +162,7 @@ impl Snapshot {
                 return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a table", quoted(&name.name))));
             }
         }
-        self.insert(name, RelationBody::ExternalTable(table.clone()), ids);
+        self.insert(name, RelationBody::ExternalTable(Arc::clone(table)), ids);
         Ok(())
     }
 

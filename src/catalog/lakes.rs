@@ -1,4 +1,4 @@
-//! The lake room as the catalogue's source of tables.
+//! The room `lake` as the catalogue's source of tables.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
 use super::source::{LakeSource, TableSource};
+use super::system::{FunctionArgument, FunctionInfo, FunctionKind};
 use crate::error::Result;
 use crate::lake::{Lake, LakeTable};
 
@@ -31,8 +32,8 @@ impl TableSource for LakeTable {
         self.name()
     }
 
-    fn location(&self) -> String {
-        self.location().to_owned()
+    fn location(&self) -> &str {
+        self.location()
     }
 
     fn known_schema(&self) -> Option<SchemaRef> {
@@ -49,5 +50,27 @@ impl TableSource for LakeTable {
 
     fn estimated_rows(&self) -> Option<u64> {
         self.estimated_rows()
+    }
+}
+
+impl From<&tributary_udfs::FunctionDoc> for FunctionInfo {
+    fn from(doc: &tributary_udfs::FunctionDoc) -> Self {
+        let arguments = doc.arguments.iter().map(|argument| FunctionArgument {
+            name: argument.name.to_owned(),
+            sql_type: argument.sql_type.to_owned(),
+            is_variadic: argument.is_variadic,
+        });
+        Self {
+            name: doc.name.to_owned(),
+            kind: match doc.kind {
+                tributary_udfs::FunctionKind::Aggregate => FunctionKind::Aggregate,
+                tributary_udfs::FunctionKind::Scalar => FunctionKind::Scalar,
+                tributary_udfs::FunctionKind::Window => FunctionKind::Window,
+            },
+            arguments: arguments.collect(),
+            arguments_text: doc.arguments_text(),
+            returns: doc.returns.to_owned(),
+            description: doc.summary.to_owned(),
+        }
     }
 }

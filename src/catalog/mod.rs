@@ -10,6 +10,11 @@ mod server;
 mod session;
 mod snapshot;
 mod source;
+pub mod system;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use change::{Change, Notice};
@@ -18,8 +23,9 @@ pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
 pub use snapshot::{
-    ExternalTable, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
+    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
     Snapshot, SystemRelation,
 };
 pub use source::{LakeSource, TableSource};
+pub use system::{FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};
 pub use view::View;

@@ -8,8 +8,9 @@ use parking_lot::{Mutex, RwLock};
 use super::change::{Change, Notice};
 use super::name::QualifiedName;
 use super::oids::{ObjectIds, ObjectKey};
-use super::snapshot::{PUBLIC, Relation, RelationBody, Schema, SchemaKind, Snapshot};
+use super::snapshot::{INFORMATION_SCHEMA, PUBLIC, Relation, RelationBody, Schema, SchemaKind, Snapshot};
 use super::source::{LakeSource, TableSource};
+use super::system::{FunctionInfo, PUBLIC_OID, SystemTables};
 use crate::error::{Error, Result, SqlState};
 
 /// The name of the one database.
@@ -22,27 +23,27 @@ pub const DATABASE: &str = "tributary";
 pub struct Catalog {
     lakes: Vec<Arc<dyn LakeSource>>,
     ids: ObjectIds,
+    system: SystemTables,
     newest: RwLock<Arc<Snapshot>>,
     /// Held while the next snapshot is made, so that no change is lost.
     writer: Mutex<()>,
 }
 
 impl Catalog {
-    /// A catalogue over lakes that have been listed once. The first lake is the one on the search path.
+    /// A catalogue over lakes that have been listed once, and the functions that it lists.
+    /// The first lake is the one on the search path.
     ///
     /// Fails if two lakes share a name or a lake has the name of a schema of the server's.
-    pub fn new(lakes: Vec<Arc<dyn LakeSource>>) -> Result<Arc<Self>> {
+    /// Costs some ten milliseconds: PostgreSQL's own types, functions and operators are decoded.
+    pub fn new(lakes: Vec<Arc<dyn LakeSource>>, functions: Vec<FunctionInfo>) -> Result<Arc<Self>> {
         let ids = ObjectIds::default();
-        let mut schemas = BTreeMap::new();
-        let public = Schema {
-            oid: ids.oid(ObjectKey::Schema(PUBLIC.to_owned())),
-            kind: SchemaKind::User,
-            relations: BTreeMap::new(),
-        };
+        let system = SystemTables::new(functions, &ids)?;
+        let mut schemas = system.schemas();
+        let public = Schema { oid: PUBLIC_OID, kind: SchemaKind::User, relations: BTreeMap::new() };
         schemas.insert(PUBLIC.to_owned(), Arc::new(public));
         for lake in &lakes {
             let name = lake.name();
-            if name.starts_with("pg_") || name == super::snapshot::INFORMATION_SCHEMA {
+            if name.starts_with("pg_") || name == INFORMATION_SCHEMA {
                 let message = format!("a lake cannot be named \"{name}\": the name belongs to the system");
                 return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
                     .with_hint("Name the lake on the command line: --lake NAME=PATH."));
@@ -55,7 +56,7 @@ impl Catalog {
             schemas.insert(name.to_owned(), lake_schema(lake.as_ref(), None, &ids));
         }
         let newest = RwLock::new(Arc::new(Snapshot { schemas }));
-        Ok(Arc::new(Self { lakes, ids, newest, writer: Mutex::new(()) }))
+        Ok(Arc::new(Self { lakes, ids, system, newest, writer: Mutex::new(()) }))
     }
 
     /// The newest snapshot. Costs the copy of a pointer.
@@ -115,6 +116,11 @@ impl Catalog {
         }
         *self.newest.write() = Arc::new(next);
         Ok(notices)
+    }
+
+    /// The system relations and our functions.
+    pub fn system(&self) -> &SystemTables {
+        &self.system
     }
 
     /// The object ids of this server.

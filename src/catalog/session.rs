@@ -18,7 +18,9 @@ use parking_lot::RwLock;
 use super::change::{Change, Notice};
 use super::name::QualifiedName;
 use super::server::{Catalog, DATABASE};
-use super::snapshot::{ExternalTable, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::snapshot::{PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::source::TableSource;
+use super::system::{SessionInfo, SystemTable};
 use super::view::{View, normalized};
 use crate::error::{Error, Result, SqlState};
 
@@ -41,6 +43,7 @@ struct Shared {
     user: String,
     view: RwLock<PinnedView>,
     planner: OnceLock<Weak<RwLock<SessionState>>>,
+    info: OnceLock<Weak<dyn SessionInfo>>,
 }
 
 struct PinnedView {
@@ -64,7 +67,7 @@ impl SessionCatalog {
             transaction: None,
             search_path: default_search_path(&server),
         };
-        let shared = Shared { server, user: user.into(), view: RwLock::new(view), planner: OnceLock::new() };
+        let shared = Shared { server, user: user.into(), view: RwLock::new(view), planner: OnceLock::new(), info: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -82,6 +85,18 @@ impl SessionCatalog {
     pub fn bind_planner(&self, state: Weak<RwLock<SessionState>>) {
         // A second planner would be of the same connection; the first one stays.
         let _ = self.shared.planner.set(state);
+    }
+
+    /// Gives the session's own facts, which `pg_settings`, `current_setting` and others answer from.
+    /// Only the first call counts.
+    pub fn bind_info(&self, info: Weak<dyn SessionInfo>) {
+        // A second set of facts would be of the same connection; the first one stays.
+        let _ = self.shared.info.set(info);
+    }
+
+    /// The session's own facts, if they were given and the session still lives.
+    pub fn info(&self) -> Option<Arc<dyn SessionInfo>> {
+        self.shared.info.get().and_then(Weak::upgrade)
     }
 
     /// Starts a statement: outside a transaction it sees the newest snapshot,
@@ -167,7 +182,7 @@ impl SessionCatalog {
     pub fn create_external_table(
         &self,
         name: &TableReference,
-        table: ExternalTable,
+        table: Arc<dyn TableSource>,
         or_replace: bool,
         if_not_exists: bool,
     ) -> Result<Vec<Notice>> {
@@ -227,6 +242,16 @@ impl SessionCatalog {
         self.shared.view.read().effective_path(&self.shared.user)
     }
 
+    /// The existing schemas of the path as it was set, without the implied `pg_catalog`.
+    pub fn explicit_search_path(&self) -> Vec<String> {
+        self.shared.view.read().explicit_path(&self.shared.user).collect()
+    }
+
+    /// Whether both are the catalogue of one connection.
+    pub fn is_same_session(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// The first schema of the path besides the implied `pg_catalog`: what `current_schema()` answers.
     pub fn current_schema(&self) -> Option<String> {
         let view = self.shared.view.read();
@@ -282,10 +307,12 @@ impl SessionCatalog {
 
     async fn provider(&self, relation: &Relation) -> PlanResult<Option<Arc<dyn TableProvider>>> {
         match &relation.body {
-            RelationBody::LakeTable(table) => Ok(Some(table.provider().await?)),
-            RelationBody::ExternalTable(table) => Ok(Some(table.source.provider().await?)),
+            RelationBody::LakeTable(table) | RelationBody::ExternalTable(table) => Ok(Some(table.provider().await?)),
             RelationBody::View(view) => Ok(Some(view.provider(&relation.name, &self.planner()?).await?)),
-            RelationBody::System(_) => Ok(None),
+            RelationBody::System(_) => {
+                let shape = self.server().system().shape(&relation.name.schema, &relation.name.name);
+                Ok(shape.map(|shape| Arc::new(SystemTable::new(Arc::clone(shape), self.clone())) as _))
+            }
         }
     }
 }

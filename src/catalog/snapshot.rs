@@ -59,20 +59,11 @@ pub enum RelationBody {
     /// A file or folder of a lake.
     LakeTable(Arc<dyn TableSource>),
     /// A table made by CREATE EXTERNAL TABLE.
-    ExternalTable(ExternalTable),
+    ExternalTable(Arc<dyn TableSource>),
     /// A view.
     View(View),
     /// A table or view of the system; its rows come from the system's own provider.
     System(SystemRelation),
-}
-
-/// A table that a user pointed at files.
-#[derive(Clone, Debug)]
-pub struct ExternalTable {
-    /// Where the files are, as the user wrote it.
-    pub location: String,
-    /// The files and their columns; listed again like a lake's.
-    pub source: Arc<dyn TableSource>,
 }
 
 /// What the catalogue lists about one of its own relations.
@@ -116,8 +107,7 @@ impl Relation {
     /// The columns, if they are known without I/O.
     pub fn known_schema(&self) -> Option<SchemaRef> {
         match &self.body {
-            RelationBody::LakeTable(table) => table.known_schema(),
-            RelationBody::ExternalTable(table) => table.source.known_schema(),
+            RelationBody::LakeTable(table) | RelationBody::ExternalTable(table) => table.known_schema(),
             RelationBody::View(view) => Some(Arc::clone(&view.columns)),
             RelationBody::System(system) => Some(Arc::clone(&system.columns)),
         }
@@ -126,8 +116,8 @@ impl Relation {
     /// The number of rows, if it is known without I/O.
     pub fn estimated_rows(&self) -> Option<u64> {
         match &self.body {
-            RelationBody::LakeTable(table) => table.estimated_rows(),
-            _ => None,
+            RelationBody::LakeTable(table) | RelationBody::ExternalTable(table) => table.estimated_rows(),
+            RelationBody::View(_) | RelationBody::System(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the catalogue asks of a lake: the names of its tables now, and each table's columns and scan.
 //!
-//! The room `lake` implements these traits; tests implement them with a few lines,
+//! The room `lake` fills these traits (see `lakes.rs`); tests implement them with a few lines,
 //! so that a table that cannot be read, or a thousand of them, needs no files.
 
 use std::fmt::Debug;
@@ -32,7 +32,7 @@ pub trait TableSource: Debug + Send + Sync {
     fn name(&self) -> &str;
 
     /// Where the files are, as a user would write it.
-    fn location(&self) -> String;
+    fn location(&self) -> &str;
 
     /// The columns, if they are known without I/O.
     fn known_schema(&self) -> Option<SchemaRef>;

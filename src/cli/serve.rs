@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
 use super::config::{Config, parse_bytes};
-use crate::catalog::{Catalog, LakeSource};
+use crate::catalog::{Catalog, FunctionInfo, LakeSource};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Lake, LakeSpec};
@@ -95,12 +95,13 @@ pub(super) async fn prepare(
         lakes.push(engine.spawn(async move { Lake::open(spec, &runtime).await }).join().await??);
     }
     let sources = lakes.iter().map(|lake| Arc::clone(lake) as Arc<dyn LakeSource>).collect();
-    let catalog = Catalog::new(sources)?;
+    let functions = tributary_udfs::catalogue().into_iter().map(FunctionInfo::from).collect();
+    let catalog = Catalog::new(sources, functions)?;
     Ok(Ready { server: Server::new(engine, catalog), listener, address, lakes })
 }
 
 /// Nobody is asked for a password yet, so only this machine may connect.
-fn refuse_strangers(listen: SocketAddr, trust_network: bool) -> Result<()> {
+pub(super) fn refuse_strangers(listen: SocketAddr, trust_network: bool) -> Result<()> {
     if listen.ip().is_loopback() || trust_network {
         return Ok(());
     }

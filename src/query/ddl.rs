@@ -19,7 +19,7 @@ use tributary_udfs::TributaryDialect;
 
 use super::parse::{Parsed, byte_offset};
 use super::{errors, postgres};
-use crate::catalog::{Change, ExternalTable, Notice, RelationKind, SessionCatalog};
+use crate::catalog::{Change, Notice, RelationKind, SessionCatalog};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Format, LakeTable};
 
@@ -70,13 +70,7 @@ pub async fn create_external_table(
         ));
     }
     let table = open(&planned, context).await?;
-    let external = ExternalTable { location: table.location().to_owned(), source: table };
-    catalog.create_external_table(
-        &planned.name,
-        external,
-        planned.or_replace,
-        planned.if_not_exists,
-    )
+    catalog.create_external_table(&planned.name, table, planned.or_replace, planned.if_not_exists)
 }
 
 /// `CREATE SCHEMA [IF NOT EXISTS]`.

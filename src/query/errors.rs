@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::Location;
 use tributary_udfs::UserError;
 
 use super::parse;
+use crate::catalog::SEARCH_PATH_SCHEMA;
 use crate::error::{Error, SqlState};
 
 /// Translates an error of planning or running `text`.
@@ -141,7 +142,9 @@ fn plan_error(message: &str) -> Error {
     let lower = message.to_ascii_lowercase();
     if lower.starts_with("table '") && lower.contains("not found") {
         let name = message.split('\'').nth(1).unwrap_or_default();
+        // The schema that stands for the search path is not a part of what the user wrote.
         let name = name.strip_prefix("tributary.").unwrap_or(name);
+        let name = name.strip_prefix(SEARCH_PATH_SCHEMA).and_then(|n| n.strip_prefix('.')).unwrap_or(name);
         return Error::new(
             SqlState::UNDEFINED_TABLE,
             format!("relation \"{name}\" does not exist"),

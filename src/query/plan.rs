@@ -67,7 +67,7 @@ pub async fn plan(
     let state = ctx.state();
     let mut statement = statement.clone();
     let hints = parameters::hints(&statement);
-    let rewritten = postgres::rewrite(&mut statement)?;
+    postgres::rewrite(&mut statement)?;
     tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
     let shape = shape_of(&statement);
     let plan = state
@@ -80,7 +80,7 @@ pub async fn plan(
         Shape::Explain { .. } => {
             vec![Column::new("QUERY PLAN", DataType::Utf8)]
         }
-        Shape::Rows => columns(&plan, rewritten.labels.as_deref()),
+        Shape::Rows => columns(&plan),
     };
     if parameters.is_empty() {
         check_early(&state, &plan, source)?;
@@ -219,15 +219,11 @@ fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {
     Transformed::yes(Expr::Placeholder(Placeholder { id, field: Some(typed) }))
 }
 
-fn columns(plan: &LogicalPlan, labels: Option<&[Option<String>]>) -> Vec<Column> {
-    let label = |index: usize| labels?.get(index)?.clone();
-    plan.schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(index, field)| Column {
-            name: label(index).unwrap_or_else(|| field.name().clone()),
-            field: Arc::clone(field),
-        })
-        .collect()
+fn columns(plan: &LogicalPlan) -> Vec<Column> {
+    let fields = plan.schema().fields().iter();
+    let column = |field: &FieldRef| Column {
+        name: postgres::label(field.name()).to_owned(),
+        field: Arc::clone(field),
+    };
+    fields.map(column).collect()
 }

@@ -3,12 +3,13 @@
 //! The wire speaks to a [`Session`] in statements and values; the session runs them through
 //! [`crate::query`] and answers with rows or a tag. Nothing here knows a protocol.
 
+mod info;
 pub mod settings;
 mod statement;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
@@ -20,11 +21,13 @@ use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::system::SessionInfo;
 use crate::catalog::{Catalog, SessionCatalog, Snapshot};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Flow, Kind, Parsed, Planned, Shape};
 
+pub use info::Registry;
 pub use settings::Settings;
 pub use transaction::TransactionStatus;
 
@@ -88,6 +91,8 @@ pub struct Identity {
     pub process_id: i32,
     pub user: String,
     pub database: String,
+    /// The client's address.
+    pub client_addr: Option<String>,
 }
 
 /// One connection.
@@ -96,11 +101,13 @@ pub struct Session {
     engine: Arc<Engine>,
     catalog: SessionCatalog,
     context: SessionContext,
+    registry: Arc<Registry>,
     inner: Arc<Mutex<Inner>>,
     /// DataFusion's options as the session found them: RESET goes back to these.
     initial_options: ConfigOptions,
     /// The token of the statement that runs now, for cancel requests.
     running: Mutex<Option<CancellationToken>>,
+    doing: Mutex<info::Doing>,
     notices: Mutex<Vec<Notice>>,
 }
 
@@ -114,7 +121,12 @@ pub(crate) struct Inner {
 
 impl Session {
     /// Opens a session: its own settings, catalogue view and context.
-    pub fn new(engine: Arc<Engine>, catalog: Arc<Catalog>, identity: Identity) -> Arc<Self> {
+    pub fn new(
+        engine: Arc<Engine>,
+        catalog: Arc<Catalog>,
+        registry: Arc<Registry>,
+        identity: Identity,
+    ) -> Result<Arc<Self>> {
         let catalog = SessionCatalog::new(catalog, identity.user.clone());
         let path = catalog.search_path().iter().map(|s| quote(s)).collect::<Vec<_>>().join(", ");
         let settings = Settings::new(&identity.user, &path);
@@ -123,29 +135,30 @@ impl Session {
             transaction: transaction::Transaction::default(),
             statements: HashMap::new(),
         }));
-        let facts = Arc::new(statement::Facts {
-            identity: identity.clone(),
-            catalog: catalog.clone(),
-            inner: Arc::downgrade(&inner),
-        });
         let context = engine.session(Arc::new(catalog.clone()), |mut builder| {
-            SessionCatalog::configure(
-                builder.config().get_or_insert_default().options_mut(),
-            );
-            query::postgres::register(builder, facts)
+            SessionCatalog::configure(builder.config().get_or_insert_default().options_mut());
+            builder
         });
+        query::postgres::register(&context, &catalog)
+            .map_err(|e| query::errors::from_datafusion(&e, ""))?;
         catalog.bind_planner(context.state_weak_ref());
         let initial_options = context.state().config_options().as_ref().clone();
-        Arc::new(Self {
+        let doing = info::Doing { connected_at_us: info::now_us(), ..Default::default() };
+        let session = Arc::new(Self {
             identity,
             engine,
             catalog,
             context,
+            registry,
             inner,
             initial_options,
             running: Mutex::new(None),
+            doing: Mutex::new(doing),
             notices: Mutex::new(vec![]),
-        })
+        });
+        session.catalog.bind_info(Arc::downgrade(&session) as Weak<dyn SessionInfo>);
+        session.registry.enter(&session);
+        Ok(session)
     }
 
     /// Who is connected.
@@ -253,6 +266,7 @@ impl Session {
         declared: Vec<Option<DataType>>,
     ) -> Result<Prepared> {
         self.refuse_in_failed_transaction(&parsed)?;
+        self.now_doing(&parsed.text);
         self.refresh_catalog().await;
         self.catalog.pin();
         let snapshot = self.catalog.snapshot();
@@ -277,6 +291,7 @@ impl Session {
         values: Vec<ScalarValue>,
     ) -> Result<Outcome> {
         self.refuse_in_failed_transaction(&prepared.parsed)?;
+        self.now_doing(&prepared.parsed.text);
         let Some(planned) = &prepared.planned else {
             return statement::run(self, &prepared.parsed).await;
         };
@@ -318,6 +333,12 @@ impl Session {
                 Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
             }
         })
+    }
+
+    fn now_doing(&self, query: &str) {
+        let mut doing = self.doing.lock();
+        query.clone_into(&mut doing.query);
+        doing.query_started_at_us = Some(info::now_us());
     }
 
     /// Lists the lakes again where the last listing is old, so that new files are seen.
@@ -370,4 +391,10 @@ fn quote(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.registry.leave(self.identity.process_id);
+    }
 }

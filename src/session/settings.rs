@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use datafusion::config::ConfigOptions;
 
+use crate::catalog::system::SettingInfo;
 use crate::error::{Error, Result, SqlState};
 
 /// How a parameter's value is checked and written.
@@ -100,6 +101,36 @@ pub struct Setting {
     pub name: String,
     pub value: String,
     pub description: String,
+    reset_value: String,
+    check: Check,
+    default: &'static str,
+}
+
+impl From<Setting> for SettingInfo {
+    fn from(setting: Setting) -> Self {
+        let (kind, unit) = match setting.check {
+            Check::Bool => ("bool", None),
+            Check::Integer => ("integer", None),
+            Check::Milliseconds => ("integer", Some("ms")),
+            Check::OneOf(_) => ("enum", None),
+            Check::Text | Check::TimeZone | Check::Fixed | Check::ReadOnly => ("string", None),
+        };
+        let allowed_values = match setting.check {
+            Check::OneOf(words) => words.iter().map(|word| (*word).to_owned()).collect(),
+            _ => vec![],
+        };
+        SettingInfo {
+            name: setting.name,
+            value: setting.value,
+            unit,
+            description: setting.description,
+            context: if setting.check == Check::ReadOnly { "internal" } else { "user" },
+            kind,
+            allowed_values,
+            boot_value: setting.default.to_owned(),
+            reset_value: setting.reset_value,
+        }
+    }
 }
 
 /// The parameters of one session. Cloned at BEGIN, so that ROLLBACK can put them back.
@@ -191,11 +222,17 @@ impl Settings {
                 name: d.name.to_owned(),
                 value: self.values[d.name].clone(),
                 description: d.description.to_owned(),
+                reset_value: self.initial[d.name].clone(),
+                check: d.check,
+                default: d.default,
             })
             .chain(self.custom.iter().map(|(name, value)| Setting {
                 name: name.clone(),
                 value: value.clone(),
                 description: String::new(),
+                reset_value: String::new(),
+                check: Check::Text,
+                default: "",
             }))
             .collect();
         all.sort_by_key(|s| s.name.to_ascii_lowercase());

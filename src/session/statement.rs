@@ -1,7 +1,7 @@
 //! Statements that a session answers itself: transactions, settings, prepared statements,
 //! definitions. Everything else is a plan.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
@@ -11,19 +11,11 @@ use datafusion::sql::sqlparser::ast::{
     ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement,
     UnaryOperator, Value,
 };
-use parking_lot::Mutex;
 
-use super::{Identity, Inner, Notice, Outcome, Session, TransactionStatus, settings};
-use crate::catalog::{self, SessionCatalog};
+use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
+use crate::catalog;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
-
-/// What functions like `current_setting()` and `pg_backend_pid()` may know of the session.
-pub(crate) struct Facts {
-    pub(super) identity: Identity,
-    pub(super) catalog: SessionCatalog,
-    pub(super) inner: Weak<Mutex<Inner>>,
-}
 
 /// Prefixes of settings that DataFusion's options hold, ours among them.
 const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
@@ -134,6 +126,7 @@ fn begin_block(session: &Session, begin: bool) -> Outcome {
         transaction.begin(settings);
         drop(inner);
         session.catalog.begin();
+        session.doing.lock().transaction_started_at_us = Some(super::info::now_us());
     } else {
         drop(inner);
         session.tell(Notice::warning(
@@ -170,6 +163,7 @@ fn rollback(session: &Session) -> Outcome {
 }
 
 fn end_block(session: &Session, committed: bool) {
+    session.doing.lock().transaction_started_at_us = None;
     let mut inner = session.inner.lock();
     if let Some(settings) = inner.transaction.end(committed) {
         inner.settings = settings;
@@ -228,36 +222,54 @@ fn is_local(scope: Option<ContextModifier>) -> bool {
 
 fn set_one(session: &Session, name: &str, values: &[Expr], local: bool) -> Result<()> {
     let texts = values.iter().map(value_text).collect::<Result<Vec<_>>>()?;
-    let is_default = matches!(values, [Expr::Identifier(word)] if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default"));
+    if is_default(values) {
+        return reset_one(session, name);
+    }
+    let value = if name.eq_ignore_ascii_case("search_path") {
+        quote_list(values, &texts)
+    } else {
+        texts.join(", ")
+    };
+    set_setting(session, name, &value, local)
+}
+
+/// `SET x TO DEFAULT`.
+fn is_default(values: &[Expr]) -> bool {
+    let [Expr::Identifier(word)] = values else { return false };
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default")
+}
+
+/// Sets one setting; `local` until the end of the transaction block.
+pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: bool) -> Result<()> {
     if is_option(name) {
-        let value = texts.join(",");
-        if is_default {
-            return reset_option(session, name);
-        }
         let state = session.context.state_ref();
-        return set_option(state.write().config_mut().options_mut(), name, &value);
+        return set_option(state.write().config_mut().options_mut(), name, value);
     }
-    {
-        let mut inner = session.inner.lock();
-        let Inner { settings, transaction, .. } = &mut *inner;
-        if local && !transaction.keep_for_commit(settings) {
-            drop(inner);
-            session.tell(Notice::warning(
-                SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                "SET LOCAL can only be used in transaction blocks",
-            ));
-            return Ok(());
-        }
-        if is_default {
-            settings.reset(name)?;
-        } else if name.eq_ignore_ascii_case("search_path") {
-            settings.set(name, &quote_list(values, &texts))?;
-        } else {
-            settings.set(name, &texts.join(", "))?;
-        }
+    let mut inner = session.inner.lock();
+    let Inner { settings, transaction, .. } = &mut *inner;
+    if local && !transaction.keep_for_commit(settings) {
+        drop(inner);
+        session.tell(Notice::warning(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "SET LOCAL can only be used in transaction blocks",
+        ));
+        return Ok(());
     }
+    settings.set(name, value)?;
+    drop(inner);
     apply_settings(session);
     Ok(())
+}
+
+/// The value of a setting as SHOW prints it; `None` if there is no such setting.
+pub(super) fn current_setting(session: &Session, name: &str) -> Option<String> {
+    if !is_option(name) {
+        return session.inner.lock().settings.get(name).ok().map(|(_, value)| value.to_owned());
+    }
+    let wanted = name.to_ascii_lowercase();
+    let state = session.context.state();
+    let entry = state.config_options().entries().into_iter().find(|e| e.key == wanted)?;
+    Some(entry.value.unwrap_or_default())
 }
 
 /// `SET search_path = a, "B"` keeps its quotes, so that it can be read back.
@@ -399,17 +411,11 @@ fn show(session: &Session, name: &str) -> Result<Outcome> {
     let rows: Vec<Vec<String>> = if name.eq_ignore_ascii_case("all") {
         let settings = session.inner.lock().settings.all();
         settings.into_iter().map(|s| vec![s.name, s.value, s.description]).collect()
-    } else if is_option(name) {
-        let state = session.context.state();
-        let wanted = name.to_ascii_lowercase();
-        let entry = state.config_options().entries().into_iter().find(|e| e.key == wanted);
-        let Some(entry) = entry else {
-            return Err(unknown_option(name));
-        };
-        vec![vec![entry.value.unwrap_or_default()]]
     } else {
-        let inner = session.inner.lock();
-        vec![vec![inner.settings.get(name)?.1.to_owned()]]
+        match current_setting(session, name) {
+            Some(value) => vec![vec![value]],
+            None => return Err(unknown_option(name)),
+        }
     };
     let fields: Vec<Field> =
         columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();

@@ -86,7 +86,11 @@ impl StartupHandler for Connection {
         save_startup_parameters_to_metadata(client, &startup);
         let (session, key) = self
             .server
-            .open_session(&startup.parameters, client.protocol_version())
+            .open_session(
+                &startup.parameters,
+                client.protocol_version(),
+                Some(client.socket_addr().ip().to_string()),
+            )
             .map_err(errors::fatal)?;
         client.set_pid_and_secret_key(session.identity().process_id, key.clone());
         let process_id = session.identity().process_id;

@@ -15,7 +15,7 @@ mod types;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pgwire::messages::ProtocolVersion;
@@ -28,7 +28,7 @@ use crate::catalog::{Catalog, DATABASE};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
-use crate::session::{Identity, Session};
+use crate::session::{Identity, Registry, Session};
 use connection::Connection;
 use handlers::Handlers;
 use hangup::Hangup;
@@ -38,8 +38,9 @@ pub struct Server {
     engine: Arc<Engine>,
     catalog: Arc<Catalog>,
     next_process_id: AtomicI32,
-    /// Sessions by process id, with the key that a cancel request must know.
-    sessions: Mutex<HashMap<i32, (SecretKey, Weak<Session>)>>,
+    registry: Arc<Registry>,
+    /// Keys that a cancel request must know, by process id.
+    keys: Mutex<HashMap<i32, SecretKey>>,
 }
 
 /// Names that clients send in their start-up message and that are not settings.
@@ -52,7 +53,8 @@ impl Server {
             engine,
             catalog,
             next_process_id: AtomicI32::new(1000),
-            sessions: Mutex::new(HashMap::new()),
+            registry: Registry::new(),
+            keys: Mutex::new(HashMap::new()),
         })
     }
 
@@ -105,6 +107,7 @@ impl Server {
         &self,
         parameters: &BTreeMap<String, String>,
         version: ProtocolVersion,
+        client_addr: Option<String>,
     ) -> Result<(Arc<Session>, SecretKey)> {
         let user = parameters.get("user").filter(|user| !user.is_empty()).ok_or_else(|| {
             Error::new(
@@ -125,10 +128,11 @@ impl Server {
             process_id: self.next_process_id.fetch_add(1, Ordering::Relaxed),
             user: user.clone(),
             database: DATABASE.to_owned(),
+            client_addr,
         };
         let process_id = identity.process_id;
-        let session =
-            Session::new(Arc::clone(&self.engine), Arc::clone(&self.catalog), identity);
+        let (engine, catalog) = (Arc::clone(&self.engine), Arc::clone(&self.catalog));
+        let session = Session::new(engine, catalog, Arc::clone(&self.registry), identity)?;
         let options = parameters.get("options").map(String::as_str).unwrap_or_default();
         let settings = parameters
             .iter()
@@ -139,27 +143,22 @@ impl Server {
             session.set_initial(&name, &value)?;
         }
         let key = secret_key(version);
-        self.sessions.lock().insert(process_id, (key.clone(), Arc::downgrade(&session)));
+        self.keys.lock().insert(process_id, key.clone());
         Ok((session, key))
     }
 
     /// Stops the running statement of the connection that a cancel request names, if it knows
     /// the key. As in PostgreSQL nothing is answered either way.
     fn cancel(&self, process_id: i32, key: &SecretKey) {
-        let session = self
-            .sessions
-            .lock()
-            .get(&process_id)
-            .filter(|(known, _)| known.eq_value(key))
-            .and_then(|(_, session)| session.upgrade());
-        match session {
+        let is_known = self.keys.lock().get(&process_id).is_some_and(|known| known.eq_value(key));
+        match is_known.then(|| self.registry.get(process_id)).flatten() {
             Some(session) => session.cancel(),
             None => tracing::debug!(process_id, "a cancel request names no connection"),
         }
     }
 
     fn forget(&self, process_id: i32) {
-        self.sessions.lock().remove(&process_id);
+        self.keys.lock().remove(&process_id);
     }
 }
 

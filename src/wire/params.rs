@@ -357,7 +357,7 @@ mod tests {
             &DataType::Utf8,
             true,
         );
-        assert_eq!(array_of(&value), array_of(&ScalarValue::List(list)));
+        assert_eq!(&array_of(&value), &array_of(&ScalarValue::List(list)));
         assert_eq!(parse_array("{{1},{2}}"), None);
         assert_eq!(parse_array("{}"), Some(vec![]));
     }

@@ -141,11 +141,8 @@ pub fn interval(out: &mut BytesMut, months: i32, days: i32, nanos: i64) {
     }
     if micros != 0 || nothing_yet {
         let space = if nothing_yet { "" } else { " " };
-        let sign = match micros {
-            i64::MIN..0 => "-",
-            1..=i64::MAX if negative => "+",
-            _ => "",
-        };
+        let plus = negative && micros > 0;
+        let sign = if micros < 0 { "-" } else if plus { "+" } else { "" };
         put!(out, "{space}{sign}");
         time(out, micros.saturating_abs());
     }

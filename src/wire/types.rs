@@ -154,7 +154,7 @@ mod tests {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         assert_eq!(of(list(DataType::Utf8View)), Type::TEXT_ARRAY);
         assert_eq!(of(list(list(DataType::Int64))), Type::JSON);
-        assert_eq!(of(DataType::Struct(vec![].into())), Type::JSON);
+        assert_eq!(of(DataType::Struct(Vec::<Field>::new().into())), Type::JSON);
     }
 
     #[test]

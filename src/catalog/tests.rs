@@ -1,0 +1,226 @@
+//! Sessions over one catalogue: what each sees, and what DDL says.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::TableReference;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::testing::{TestLake, TestTable};
+use super::*;
+use crate::error::Error;
+
+fn table(name: &str, columns: &[&str]) -> Arc<dyn TableSource> {
+    let fields: Vec<Field> = columns.iter().map(|column| Field::new(*column, DataType::Int64, true)).collect();
+    Arc::new(TestTable { name: name.to_owned(), columns: Some(Arc::new(Schema::new(fields))) })
+}
+
+fn server() -> (Arc<Catalog>, Arc<TestLake>) {
+    let lake = Arc::new(TestLake::new(vec![table("events", &["a", "b"])]));
+    let server = Catalog::new(vec![Arc::clone(&lake) as _], vec![]).expect("the catalogue is built");
+    (server, lake)
+}
+
+struct Client {
+    context: SessionContext,
+    catalog: SessionCatalog,
+}
+
+impl Client {
+    fn connect(server: &Arc<Catalog>) -> Self {
+        let catalog = SessionCatalog::new(Arc::clone(server), "anna");
+        let mut config = SessionConfig::new();
+        SessionCatalog::configure(config.options_mut());
+        let context = SessionContext::new_with_config(config);
+        context.register_catalog_list(Arc::new(catalog.clone()));
+        catalog.bind_planner(context.state_weak_ref());
+        Self { context, catalog }
+    }
+
+    async fn view(&self, name: &str, sql: &str, or_replace: bool) -> Result<Vec<Notice>, Error> {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("the view's SQL parses");
+        let Statement::Query(query) = statements.remove(0) else { panic!("a view is a query") };
+        let name = TableReference::from(name);
+        let made = self.catalog.create_view(&name, query, vec![], sql.to_owned(), or_replace);
+        made.await.map_err(|error| match error.find_root() {
+            datafusion::error::DataFusionError::External(inner) => {
+                inner.downcast_ref::<Error>().cloned().unwrap_or_else(|| panic!("{inner}"))
+            }
+            other => panic!("{other}"),
+        })
+    }
+
+    fn drop(&self, name: &str, kind: RelationKind, cascade: bool) -> Result<Vec<Notice>, Error> {
+        self.catalog.drop_relation(&TableReference::from(name), kind, false, cascade)
+    }
+
+    /// The columns that a query answers, or the error as text.
+    async fn columns(&self, sql: &str) -> Result<Vec<String>, String> {
+        self.catalog.pin();
+        let frame = self.context.sql(sql).await.map_err(|error| error.to_string())?;
+        Ok(frame.schema().fields().iter().map(|field| field.name().clone()).collect())
+    }
+}
+
+fn state(result: Result<Vec<Notice>, Error>) -> &'static str {
+    result.expect_err("the change is refused").state.0
+}
+
+#[tokio::test]
+async fn a_transaction_sees_its_own_view_and_others_see_it_after_commit() {
+    let (server, _) = server();
+    let (one, two) = (Client::connect(&server), Client::connect(&server));
+    one.catalog.begin();
+    one.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    assert_eq!(one.columns("SELECT * FROM v").await, Ok(vec!["a".to_owned()]));
+    assert!(two.columns("SELECT * FROM v").await.is_err());
+    one.catalog.commit().expect("nothing else changed");
+    assert_eq!(two.columns("SELECT * FROM public.v").await, Ok(vec!["a".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_rollback_leaves_nothing() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    client.catalog.begin();
+    client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    client.catalog.rollback();
+    assert!(client.columns("SELECT * FROM v").await.is_err());
+}
+
+#[tokio::test]
+async fn two_transactions_that_make_one_name_do_not_both_commit() {
+    let (server, _) = server();
+    let (one, two) = (Client::connect(&server), Client::connect(&server));
+    one.catalog.begin();
+    two.catalog.begin();
+    one.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    two.view("v", "SELECT b FROM events", false).await.expect("the view is made");
+    one.catalog.commit().expect("the first commit wins");
+    let error = two.catalog.commit().expect_err("the name is taken");
+    assert_eq!(error.state.0, "40001");
+    assert_eq!(two.columns("SELECT * FROM v").await, Ok(vec!["a".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_transaction_keeps_the_snapshot_of_its_begin() {
+    let (server, lake) = server();
+    let client = Client::connect(&server);
+    client.catalog.begin();
+    lake.set_tables(vec![table("events", &["a", "b"]), table("users", &["id"])]);
+    server.refresh().await.expect("the lake is listed");
+    assert!(client.columns("SELECT * FROM users").await.is_err());
+    client.catalog.rollback();
+    assert_eq!(client.columns("SELECT * FROM users").await, Ok(vec!["id".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_view_follows_its_table_and_keeps_its_columns() {
+    let (server, lake) = server();
+    let client = Client::connect(&server);
+    client.view("v", "SELECT * FROM events", false).await.expect("the view is made");
+    lake.set_tables(vec![table("events", &["c", "b", "a"])]);
+    server.refresh().await.expect("the lake is listed");
+    assert_eq!(client.columns("SELECT * FROM v").await, Ok(vec!["a".to_owned(), "b".to_owned()]));
+    lake.set_tables(vec![table("events", &["b"])]);
+    server.refresh().await.expect("the lake is listed");
+    let error = client.columns("SELECT * FROM v").await.expect_err("a column is gone");
+    assert!(error.contains("view public.v reads column \"a\", which is gone"), "{error}");
+}
+
+#[tokio::test]
+async fn a_views_names_mean_what_they_meant_when_it_was_made() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    client.catalog.set_search_path(vec!["public".to_owned()]);
+    assert_eq!(client.columns("SELECT * FROM v").await, Ok(vec!["a".to_owned()]));
+    assert!(client.columns("SELECT * FROM events").await.is_err());
+}
+
+#[tokio::test]
+async fn ids_stay_and_belong_to_one_name() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    let oid = |server: &Catalog| server.snapshot().relation("public", "v").map(|relation| relation.oid);
+    let before = oid(&server);
+    client.drop("v", RelationKind::View, false).expect("the view is dropped");
+    assert_eq!(oid(&server), None);
+    client.view("v", "SELECT b FROM events", false).await.expect("the view is made");
+    assert_eq!(oid(&server), before);
+}
+
+#[tokio::test]
+async fn refusals_carry_postgresqls_codes() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    client.view("w", "SELECT a FROM v", false).await.expect("a view over a view is made");
+    assert_eq!(state(client.view("v", "SELECT b FROM events", false).await), "42P07");
+    assert_eq!(state(client.view("demo.x", "SELECT b FROM events", false).await), "0A000");
+    assert_eq!(state(client.view("pg_catalog.x", "SELECT b FROM events", false).await), "42501");
+    assert_eq!(state(client.view("nowhere.x", "SELECT b FROM events", false).await), "3F000");
+    assert_eq!(state(client.view("other.public.x", "SELECT b FROM events", false).await), "0A000");
+    assert_eq!(state(client.view("v", "SELECT a FROM w", true).await), "42P17");
+    assert_eq!(state(client.view("x", "SELECT a, a + 1 AS a FROM events", false).await), "42701");
+    assert_eq!(state(client.drop("events", RelationKind::Table, false)), "42809");
+    assert_eq!(state(client.drop("v", RelationKind::Table, false)), "42809");
+    assert_eq!(state(client.drop("gone", RelationKind::Table, false)), "42P01");
+    assert_eq!(state(client.drop("pg_class", RelationKind::Table, false)), "42501");
+    assert_eq!(state(client.drop("v", RelationKind::View, false)), "2BP01");
+    let notices = client.drop("v", RelationKind::View, true).expect("both are dropped");
+    assert_eq!(notices[0].message, "drop cascades to view public.w");
+    assert!(server.snapshot().relation("public", "w").is_none());
+}
+
+#[tokio::test]
+async fn schemas_come_and_go() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    let create = |name: &str, if_not_exists| {
+        client.catalog.apply(Change::CreateSchema { name: name.to_owned(), if_not_exists })
+    };
+    let drop = |name: &str, if_exists, cascade| {
+        client.catalog.apply(Change::DropSchema { name: name.to_owned(), if_exists, cascade })
+    };
+    create("marts", false).expect("the schema is made");
+    assert_eq!(state(create("marts", false)), "42P06");
+    assert_eq!(create("marts", true).expect("it exists")[0].message, "schema \"marts\" already exists, skipping");
+    assert_eq!(state(create("pg_mine", false)), "42939");
+    client.view("marts.v", "SELECT a FROM events", false).await.expect("the view is made");
+    assert_eq!(state(drop("marts", false, false)), "2BP01");
+    drop("marts", false, true).expect("the schema is dropped with its view");
+    assert_eq!(state(drop("marts", false, false)), "3F000");
+    assert_eq!(state(drop("demo", false, true)), "0A000");
+    assert_eq!(state(drop("pg_catalog", false, true)), "42501");
+}
+
+#[test]
+fn a_lake_may_not_take_a_name_of_the_systems() {
+    #[derive(Debug)]
+    struct Named(&'static str);
+    #[async_trait::async_trait]
+    impl LakeSource for Named {
+        fn name(&self) -> &str {
+            self.0
+        }
+        async fn refresh(&self) -> crate::error::Result<()> {
+            Ok(())
+        }
+        fn tables(&self) -> Vec<Arc<dyn TableSource>> {
+            vec![]
+        }
+    }
+    let refused = |names: &[&'static str]| {
+        let lakes = names.iter().map(|name| Arc::new(Named(name)) as Arc<dyn LakeSource>).collect();
+        Catalog::new(lakes, vec![]).err().map(|error| error.state.0)
+    };
+    assert_eq!(refused(&["pg_catalog"]), Some("22023"));
+    assert_eq!(refused(&["public"]), Some("42P06"));
+    assert_eq!(refused(&["demo", "demo"]), Some("42P06"));
+    assert_eq!(refused(&["demo"]), None);
+}

@@ -1,0 +1,256 @@
+//! Operators, function names, special words and patterns in PostgreSQL's spelling.
+
+use datafusion::sql::sqlparser::ast::{
+    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, TableFactor,
+    Value, ValueWithSpan,
+};
+
+use super::ast::{call, constant, folded, last_name, string_constant, take};
+use crate::error::{Error, Result, SqlState};
+
+/// Collations that compare bytes, as the engine does.
+const BYTE_COLLATIONS: [&str; 6] = ["default", "C", "POSIX", "c", "posix", "ucs_basic"];
+
+/// Functions whose PostgreSQL name means something else in DataFusion, and the one that means the same.
+const RENAMED: [(&str, &str); 1] = [
+    // PostgreSQL removes every equal element, DataFusion's function of that name only the first.
+    ("array_remove", "array_remove_all"),
+];
+
+/// Words without parentheses that are calls.
+const BARE_CALLS: [&str; 2] = ["current_schema", "current_role"];
+
+/// Rewrites one expression whose operands have been rewritten.
+pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
+    match expr {
+        Expr::Collate { expr: operand, collation } => {
+            let name = last_name(collation).unwrap_or_default();
+            if !BYTE_COLLATIONS.contains(&name.as_str()) {
+                let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
+                return Err(Error::new(SqlState::UNDEFINED_OBJECT, message)
+                    .with_hint("Text is compared by its bytes: use COLLATE \"C\" or none."));
+            }
+            *expr = take(operand);
+        }
+        Expr::BinaryOp { op, .. } => {
+            if let BinaryOperator::PGCustomBinaryOperator(parts) = op
+                && let Some(plain) = plain_operator(parts)
+            {
+                *op = plain;
+            }
+        }
+        Expr::Function(function) => {
+            strip_schema(&mut function.name);
+            if let Some(name) = last_name(&function.name)
+                && let Some((_, same)) = RENAMED.iter().find(|(renamed, _)| *renamed == name)
+            {
+                function.name = ObjectName::from(vec![Ident::new(*same)]);
+            }
+        }
+        Expr::Identifier(ident) if ident.quote_style.is_none() => {
+            let word = folded(ident);
+            if BARE_CALLS.contains(&word.as_str()) {
+                *expr = call(&word, vec![]);
+            }
+        }
+        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => {
+            if let Some(items) = string_constant(right).and_then(array_items) {
+                **right = items;
+            }
+        }
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            rewrite_escape(pattern, escape_char)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Takes `pg_catalog.` and `public.` off a function's name: functions have no schemas in DataFusion.
+fn strip_schema(name: &mut ObjectName) {
+    if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(_)] = name.0.as_slice()
+        && matches!(folded(schema).as_str(), "pg_catalog" | "public")
+    {
+        name.0.remove(0);
+    }
+}
+
+/// The operator that `OPERATOR(pg_catalog.~)` names.
+fn plain_operator(parts: &[String]) -> Option<BinaryOperator> {
+    let [schema, name] = parts else { return None };
+    if !schema.eq_ignore_ascii_case("pg_catalog") {
+        return None;
+    }
+    Some(match name.as_str() {
+        "=" => BinaryOperator::Eq,
+        "<>" | "!=" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        "<=" => BinaryOperator::LtEq,
+        ">" => BinaryOperator::Gt,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "*" => BinaryOperator::Multiply,
+        "/" => BinaryOperator::Divide,
+        "%" => BinaryOperator::Modulo,
+        "||" => BinaryOperator::StringConcat,
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "~~*" => BinaryOperator::PGILikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        "!~~*" => BinaryOperator::PGNotILikeMatch,
+        _ => return None,
+    })
+}
+
+/// The elements of a one-dimensional array constant: `'{r,v}'` as `ARRAY['r', 'v']`.
+///
+/// `None` for text that is no array, and for nested arrays.
+fn array_items(text: &str) -> Option<Expr> {
+    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = Vec::new();
+    let mut rest = inside.chars().peekable();
+    while rest.peek().is_some() {
+        let mut item = String::new();
+        let mut is_quoted = false;
+        let mut in_quotes = false;
+        for c in rest.by_ref() {
+            match c {
+                '"' => {
+                    is_quoted = true;
+                    in_quotes = !in_quotes;
+                }
+                ',' if !in_quotes => break,
+                '{' | '}' if !in_quotes => return None,
+                other => item.push(other),
+            }
+        }
+        let item = if is_quoted { item } else { item.trim().to_owned() };
+        let is_null = !is_quoted && item.eq_ignore_ascii_case("null");
+        items.push(constant(if is_null { Value::Null } else { Value::SingleQuotedString(item) }));
+    }
+    Some(Expr::Array(Array { elem: items, named: true }))
+}
+
+/// Writes a LIKE pattern with another escape character as one with the backslash, the only one the engine knows.
+fn rewrite_escape(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) -> Result<()> {
+    let Some(given) = escape.as_ref() else { return Ok(()) };
+    let text = match &given.value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text == "\\" {
+        return Ok(());
+    }
+    let mut characters = text.chars();
+    let (character, more) = (characters.next(), characters.next());
+    if more.is_some() {
+        return Err(Error::new(SqlState("22025"), "invalid escape string")
+            .with_hint("Escape string must be empty or one character."));
+    }
+    rewrite_pattern(pattern, character)?;
+    *escape = None;
+    Ok(())
+}
+
+fn rewrite_pattern(pattern: &mut Expr, escape: Option<char>) -> Result<()> {
+    match pattern {
+        Expr::Nested(inner) => rewrite_pattern(inner, escape),
+        // The pieces of 'a/_' || '%' are patterns each, unless a piece ends in half an escape.
+        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+            rewrite_pattern(left, escape)?;
+            rewrite_pattern(right, escape)
+        }
+        other => match string_constant(other).map(|text| backslashed(text, escape)) {
+            Some(Some(text)) => {
+                *other = constant(Value::SingleQuotedString(text));
+                Ok(())
+            }
+            Some(None) => Err(Error::new(SqlState("22025"), "LIKE pattern must not end with escape character")),
+            None => Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "LIKE ... ESCAPE with a pattern that is not a constant is not supported",
+            )
+            .with_hint("Escape with the backslash, which needs no ESCAPE.")),
+        },
+    }
+}
+
+/// The pattern with backslash as its escape; `None` if it ends in half an escape.
+fn backslashed(pattern: &str, escape: Option<char>) -> Option<String> {
+    let mut out = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(c) = characters.next() {
+        if Some(c) == escape {
+            out.push('\\');
+            out.push(characters.next()?);
+        } else {
+            if c == '\\' {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+    }
+    Some(out)
+}
+
+/// `FETCH FIRST n ROWS ONLY` as `LIMIT n`; `AS [NOT] MATERIALIZED` says nothing about the answer.
+pub fn rewrite_query(query: &mut Query) {
+    if query.limit_clause.is_none()
+        && let Some(fetch) = &query.fetch
+        && !fetch.with_ties
+        && !fetch.percent
+    {
+        let limit = fetch.quantity.clone().unwrap_or_else(|| constant(Value::Number("1".to_owned(), false)));
+        query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by: vec![] });
+        query.fetch = None;
+    }
+    if let Some(with) = &mut query.with {
+        for cte in &mut with.cte_tables {
+            cte.materialized = None;
+        }
+    }
+}
+
+/// Takes `pg_catalog.` off a table function's name.
+pub fn rewrite_table_factor(factor: &mut TableFactor) {
+    match factor {
+        TableFactor::Table { name, args: Some(_), .. } => strip_schema(name),
+        TableFactor::Function { name, .. } => strip_schema(name),
+        _ => {}
+    }
+}
+
+/// The query of a call of the form `ARRAY(SELECT ...)`.
+pub fn array_query(function: &Function) -> Option<&Query> {
+    match &function.args {
+        FunctionArguments::Subquery(query) if last_name(&function.name).as_deref() == Some("array") => Some(query),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn array_constants_are_taken_apart_as_postgresql_does() {
+        let shown = |text| array_items(text).map(|items| items.to_string());
+        assert_eq!(shown("{r, v}").as_deref(), Some("ARRAY['r', 'v']"));
+        assert_eq!(shown("{\"a,b\",null,\"null\"}").as_deref(), Some("ARRAY['a,b', NULL, 'null']"));
+        assert_eq!(shown("{}").as_deref(), Some("ARRAY[]"));
+        assert_eq!(shown("{{1},{2}}"), None);
+        assert_eq!(shown("r"), None);
+    }
+
+    #[test]
+    fn patterns_keep_their_meaning_under_the_backslash() {
+        assert_eq!(backslashed("pg/_%", Some('/')).as_deref(), Some("pg\\_%"));
+        assert_eq!(backslashed("a\\b//", Some('/')).as_deref(), Some("a\\\\b\\/"));
+        assert_eq!(backslashed("50%", None).as_deref(), Some("50%"));
+        assert_eq!(backslashed("x/", Some('/')), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! The functions that PostgreSQL's clients call about the server, the session and the catalogue.
+//!
+//! Each function is one line of a table: name, argument kinds, result, and a body that answers one row.
+//! They are registered per connection, because most of them answer for a session.
+
+mod definition;
+mod objects;
+mod privileges;
+mod registry;
+mod session;
+mod single_value;
+mod text;
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::SessionContext;
+use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
+use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
+
+pub(super) use single_value::SINGLE_VALUE;
+
+use self::definition::SessionFunction;
+use crate::catalog::SessionCatalog;
+
+/// Registers the functions in a connection's context, answering for its catalogue.
+///
+/// `catalog.bind_info` gives them the session's settings and process id.
+pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()> {
+    let tables = [session::FUNCTIONS, objects::FUNCTIONS, registry::FUNCTIONS, privileges::FUNCTIONS, text::FUNCTIONS];
+    for function in tables.into_iter().flatten() {
+        context.register_udf(ScalarUDF::new_from_impl(SessionFunction::new(function, catalog.clone())));
+    }
+    for function in [create_array_upper_udf(), create_array_lower_udf(), create_parse_ident_udf()] {
+        context.register_udf(function);
+    }
+    context.register_udaf(single_value::single_value());
+    context.register_udtf("pg_get_keywords", Arc::clone(catalog.server().system().keywords()) as _);
+    Ok(())
+}
