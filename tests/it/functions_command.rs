@@ -70,7 +70,8 @@ fn an_unknown_function_is_an_error_that_lists_the_known_ones() {
 #[tokio::test]
 async fn documented_examples_run_on_the_server() {
     use crate::server::Server;
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     for function in catalogue() {
         let name = function["name"].as_str().unwrap_or_default();
         let examples = function["examples"].as_array().expect("a list of examples");

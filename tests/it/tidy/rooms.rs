@@ -114,7 +114,7 @@ fn the_protocol_library_is_named_in_wire_alone() {
 
 #[test]
 fn parquet_is_written_in_the_lake_alone() {
-    only_in("src/lake", &["src", "udfs"], &["ArrowWriter", "SerializedFileWriter", "ParquetSink", "write_parquet"]);
+    only_in("src/lake", &["src", "udfs"], &["ArrowWriter", "SerializedFileWriter", "ParquetSink", ".write_parquet("]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn the_rules_know_neither_arrow_nor_datafusion() {
     assert!(named.is_empty(), "the rules are plain Rust: {named:?}");
     for file in rust_files("udfs/core/src") {
         let code = code(&file);
-        for word in ["arrow", "datafusion", "sqlparser", "SystemTime", "Instant::now"] {
+        for word in ["arrow::", "datafusion", "sqlparser", "SystemTime", "Instant::now"] {
             assert!(!code.contains(word), "{} names {word}", relative(&file));
         }
     }

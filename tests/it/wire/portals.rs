@@ -12,7 +12,8 @@ fn at(text: &str) -> NaiveDateTime {
 
 #[tokio::test]
 async fn parameters_of_a_funnel_are_described_with_the_types_of_their_places() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let statement = client
         .prepare("SELECT user_id, FUNNEL(event_time, $1, event = $2, event = $3, mode => $4) FROM events GROUP BY user_id")
         .await
@@ -24,7 +25,8 @@ async fn parameters_of_a_funnel_are_described_with_the_types_of_their_places() {
 
 #[tokio::test]
 async fn a_window_named_within_is_an_interval_too() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let statement = client
         .prepare("SELECT FUNNEL_TIMES(event_time, event = $2, event = 'x', report => $3, within => $1) FROM events")
         .await
@@ -36,7 +38,8 @@ async fn a_window_named_within_is_an_interval_too() {
 
 #[tokio::test]
 async fn a_window_may_be_bound_as_text_and_as_seconds() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let sql = "SELECT FUNNEL(event_time, $1, event = $2, event = 'purchase', mode => $3) FROM events WHERE user_id = $4";
     let cases: [(Type, &(dyn ToSql + Sync), i32); 4] = [
         (Type::TEXT, &"7 days", 1),
@@ -54,7 +57,8 @@ async fn a_window_may_be_bound_as_text_and_as_seconds() {
 
 #[tokio::test]
 async fn a_statement_with_parameters_runs_again_with_others() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let statement = client
         .prepare("SELECT FUNNEL(event_time, '7 days', event = $1, event = $2) FROM events WHERE user_id = 'Dee'")
         .await
@@ -67,7 +71,8 @@ async fn a_statement_with_parameters_runs_again_with_others() {
 
 #[tokio::test]
 async fn a_wrong_option_in_a_parameter_is_an_error_of_execute_and_the_connection_works_on() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let sql = "SELECT FUNNEL(event_time, '7 days', event = 'a', mode => $1) FROM letters";
     let (state, message) = failure(client.query(sql, &[&"strict"]).await);
     assert_eq!(state, "22023");
@@ -78,7 +83,8 @@ async fn a_wrong_option_in_a_parameter_is_an_error_of_execute_and_the_connection
 
 #[tokio::test]
 async fn parameters_of_every_scalar_type_come_back_as_they_went() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let row = client
         .query_one(
             "SELECT $1::bool, $2::int2, $3::int4, $4::int8, $5::float4, $6::float8, $7::text, $8::bytea, $9::date, \
@@ -116,7 +122,8 @@ async fn parameters_of_every_scalar_type_come_back_as_they_went() {
 
 #[tokio::test]
 async fn null_parameters_are_null() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let row = client
         .query_one("SELECT $1::int8 IS NULL, $2::text IS NULL, $3::timestamp IS NULL", &[
             &None::<i64>,
@@ -130,7 +137,8 @@ async fn null_parameters_are_null() {
 
 #[tokio::test]
 async fn limit_and_offset_take_parameters() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let sql = "SELECT unnest(generate_series(1, 100)) AS n ORDER BY n LIMIT $1 OFFSET $2";
     let rows = client.query(sql, &[&3_i64, &10_i64]).await.expect("it runs");
     assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), [11, 12, 13]);
@@ -138,7 +146,8 @@ async fn limit_and_offset_take_parameters() {
 
 #[tokio::test]
 async fn a_portal_gives_its_rows_in_portions() {
-    let mut client = Server::shared().connect().await;
+    let server = Server::shared();
+    let mut client = server.connect().await;
     let block = client.transaction().await.expect("a block begins");
     let portal = block
         .bind("SELECT unnest(generate_series(1, 20000)) AS n ORDER BY n", &[])
@@ -161,7 +170,8 @@ async fn a_portal_gives_its_rows_in_portions() {
 
 #[tokio::test]
 async fn two_portals_of_one_block_take_turns() {
-    let mut client = Server::shared().connect().await;
+    let server = Server::shared();
+    let mut client = server.connect().await;
     let block = client.transaction().await.expect("a block begins");
     let up = block.bind("SELECT unnest(generate_series(1, 9)) AS n ORDER BY n", &[]).await.expect("bound");
     let down = block.bind("SELECT unnest(generate_series(1, 9)) AS n ORDER BY n DESC", &[]).await.expect("bound");
@@ -177,7 +187,8 @@ async fn two_portals_of_one_block_take_turns() {
 
 #[tokio::test]
 async fn the_label_of_an_unaliased_call_is_the_name_of_the_function() {
-    let client = Server::shared().connect().await;
+    let server = Server::shared();
+    let client = server.connect().await;
     let sql = "SELECT FUNNEL(event_time, '1 day', event = 'a'), FUNNEL_TIMES(event_time, '1 day', event = 'a'), \
                FUNNEL_DURATIONS(event_time, event = 'a', within => '1 day'), FUNNEL(event_time, '1 day', event = 'b') AS b \
                FROM letters";
