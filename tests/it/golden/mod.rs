@@ -62,7 +62,10 @@ async fn run_all(protocol: Protocol, settings: Settings) {
         let mut runner = Runner::new(|| Engine::connect(server.config(), protocol, settings));
         runner.with_column_validator(engine::same_types);
         runner.with_normalizer(single_spaces);
-        runner.set_var("testdata".to_owned(), fixtures::testdata("").display().to_string().trim_end_matches('/').to_owned());
+        runner.set_var(
+            "testdata".to_owned(),
+            fixtures::testdata("").display().to_string().trim_end_matches('/').to_owned(),
+        );
         for (variable, text) in plain_twins() {
             runner.set_var(variable, text);
         }

@@ -16,10 +16,35 @@ const PIECES: [(&str, &str, &str); 3] = [
 
 /// Named arguments that the design knows (decisions S4); a function may have no other.
 const NAMES: [&str; 29] = [
-    "within", "window_from", "mode", "compat", "report", "step_order", "touch", "include_self", "lookback",
-    "lookback_touches", "consume", "per_channel_once", "milestones", "max_duration", "max_events", "new_when", "end_when",
-    "change_of", "day_boundary_tz", "tie", "timezone", "as_of", "user_key", "time_key", "conversion", "value", "models",
-    "breakdown", "entered_from",
+    "within",
+    "window_from",
+    "mode",
+    "compat",
+    "report",
+    "step_order",
+    "touch",
+    "include_self",
+    "lookback",
+    "lookback_touches",
+    "consume",
+    "per_channel_once",
+    "milestones",
+    "max_duration",
+    "max_events",
+    "new_when",
+    "end_when",
+    "change_of",
+    "day_boundary_tz",
+    "tie",
+    "timezone",
+    "as_of",
+    "user_key",
+    "time_key",
+    "conversion",
+    "value",
+    "models",
+    "breakdown",
+    "entered_from",
 ];
 
 /// Reserved words of PostgreSQL 16, with those that are reserved but may name a function or a type: none of them can
@@ -60,7 +85,9 @@ fn every_function_has_all_that_a_function_has() {
             format!("sql/plain/{home}.sql").into(),
             format!("benches/functions/{home}.rs").into(),
         ];
-        missing.extend(needed.iter().filter(|path| !root.join(path).exists()).map(|path| format!("{name}: {}", path.display())));
+        missing.extend(
+            needed.iter().filter(|path| !root.join(path).exists()).map(|path| format!("{name}: {}", path.display())),
+        );
         for question in ["rules", "nulls", "ties", "edges", "types", "errors", "merge", "plan", "plain", "examples"] {
             let path = format!("testdata/golden/functions/{home}/{question}.slt");
             if !root.join(&path).is_file() {
@@ -91,7 +118,11 @@ fn names_of_options_are_those_of_the_design_and_no_reserved_words() {
     for function in catalogue() {
         let name = &function["name"];
         let options = function["options"].as_array().expect("a list").iter();
-        let nameable = function["arguments"].as_array().expect("a list").iter().filter(|argument| argument["may_be_named"] == true);
+        let nameable = function["arguments"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|argument| argument["may_be_named"] == true);
         for option in options.chain(nameable).filter_map(|option| option["name"].as_str()) {
             assert!(NAMES.contains(&option), "{name}: option '{option}' is not in the design");
             assert!(!reserved.contains(option), "{name}: option '{option}' is a reserved word of PostgreSQL");

@@ -102,7 +102,9 @@ fn only_in(folder: &str, searched: &[&str], words: &[&str]) {
     let mut wrong = vec![];
     for file in searched.iter().flat_map(|folder| rust_files(folder)).filter(|file| !file.starts_with(&home)) {
         let code = code(&file);
-        wrong.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", relative(&file))));
+        wrong.extend(
+            words.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", relative(&file))),
+        );
     }
     assert!(wrong.is_empty(), "only {folder} may name these: {wrong:#?}");
 }

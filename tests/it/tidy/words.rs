@@ -37,7 +37,9 @@ fn no_source_is_left_unfinished() {
             continue;
         }
         let text = read(&file);
-        wrong.extend(words.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", relative(&file))));
+        wrong.extend(
+            words.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", relative(&file))),
+        );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

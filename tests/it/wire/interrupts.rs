@@ -8,13 +8,18 @@ use tokio_postgres::NoTls;
 use super::{db_error, failure};
 use crate::server::Server;
 
-/// Work for minutes: a join of everything with everything, counted.
+/// Work for hours: a join of everything with everything in which few pairs match.
+///
+/// The operator looks at billions of pairs before it has a batch to give, and must notice in between.
 const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 3000000) AS a (x) CROSS JOIN generate_series(1, 3000000) AS b (y) \
                        WHERE (x * 7 + y * 13) % 1000003 = 5";
 
+/// Work for hours without a filter: batches come fast and an aggregate swallows them.
+const ENDLESS_SUM: &str =
+    "SELECT sum(x * y) FROM generate_series(1, 3000000) AS a (x) CROSS JOIN generate_series(1, 3000000) AS b (y)";
+
 /// The same work where rows flow from the start.
-const ENDLESS_ROWS: &str =
-    "SELECT x, y FROM generate_series(1, 3000000) AS a (x) CROSS JOIN generate_series(1, 3000000) AS b (y) WHERE (x + y) % 7 = 0";
+const ENDLESS_ROWS: &str = "SELECT x, y FROM generate_series(1, 3000000) AS a (x) CROSS JOIN generate_series(1, 3000000) AS b (y) WHERE (x + y) % 7 = 0";
 
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -37,16 +42,18 @@ async fn wait_until_busy(server: &Server) {
 
 #[tokio::test]
 async fn a_cancel_request_stops_the_work_of_a_simple_query() {
-    let server = own_server();
-    let client = server.connect().await;
-    let token = client.cancel_token();
-    let running = tokio::spawn(async move { (client.simple_query(ENDLESS).await, client) });
-    wait_until_busy(&server).await;
-    token.cancel_query(NoTls).await.expect("the request is sent");
-    let (done, client) = running.await.expect("the task does not panic");
-    assert_eq!(failure(done), ("57014".to_owned(), "canceling statement due to user request".to_owned()));
-    server.wait_until_idle(STOPS_WITHIN).await;
-    client.simple_query("SELECT 1").await.expect("the connection works on");
+    for sql in [ENDLESS, ENDLESS_SUM] {
+        let server = own_server();
+        let client = server.connect().await;
+        let token = client.cancel_token();
+        let running = tokio::spawn(async move { (client.simple_query(sql).await, client) });
+        wait_until_busy(&server).await;
+        token.cancel_query(NoTls).await.expect("the request is sent");
+        let (done, client) = running.await.expect("the task does not panic");
+        assert_eq!(failure(done), ("57014".to_owned(), "canceling statement due to user request".to_owned()));
+        server.wait_until_idle(STOPS_WITHIN).await;
+        client.simple_query("SELECT 1").await.expect("the connection works on");
+    }
 }
 
 #[tokio::test]
@@ -54,7 +61,7 @@ async fn a_cancel_request_stops_the_work_of_a_prepared_query() {
     let server = own_server();
     let client = server.connect().await;
     let token = client.cancel_token();
-    let running = tokio::spawn(async move { (client.query(ENDLESS, &[]).await, client) });
+    let running = tokio::spawn(async move { (client.query(ENDLESS_SUM, &[]).await, client) });
     wait_until_busy(&server).await;
     token.cancel_query(NoTls).await.expect("the request is sent");
     let (done, client) = running.await.expect("the task does not panic");

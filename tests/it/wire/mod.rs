@@ -3,6 +3,7 @@
 mod faults;
 mod interrupts;
 mod portals;
+mod raw;
 mod sessions;
 
 use tokio_postgres::error::DbError;

@@ -15,7 +15,9 @@ async fn parameters_of_a_funnel_are_described_with_the_types_of_their_places() {
     let server = Server::shared();
     let client = server.connect().await;
     let statement = client
-        .prepare("SELECT user_id, FUNNEL(event_time, $1, event = $2, event = $3, mode => $4) FROM events GROUP BY user_id")
+        .prepare(
+            "SELECT user_id, FUNNEL(event_time, $1, event = $2, event = $3, mode => $4) FROM events GROUP BY user_id",
+        )
         .await
         .expect("the statement is right");
     assert_eq!(statement.params(), [Type::INTERVAL, Type::TEXT, Type::TEXT, Type::TEXT]);
@@ -40,7 +42,8 @@ async fn a_window_named_within_is_an_interval_too() {
 async fn a_window_may_be_bound_as_text_and_as_seconds() {
     let server = Server::shared();
     let client = server.connect().await;
-    let sql = "SELECT FUNNEL(event_time, $1, event = $2, event = 'purchase', mode => $3) FROM events WHERE user_id = $4";
+    let sql =
+        "SELECT FUNNEL(event_time, $1, event = $2, event = 'purchase', mode => $3) FROM events WHERE user_id = $4";
     let cases: [(Type, &(dyn ToSql + Sync), i32); 4] = [
         (Type::TEXT, &"7 days", 1),
         (Type::TEXT, &"7 days 1 second", 2),
@@ -63,7 +66,9 @@ async fn a_statement_with_parameters_runs_again_with_others() {
         .prepare("SELECT FUNNEL(event_time, '7 days', event = $1, event = $2) FROM events WHERE user_id = 'Dee'")
         .await
         .expect("the statement is right");
-    for (first, second, level) in [("product_view", "page_view", 2), ("page_view", "product_view", 1), ("call", "call", 0)] {
+    for (first, second, level) in
+        [("product_view", "page_view", 2), ("page_view", "product_view", 1), ("call", "call", 0)]
+    {
         let row = client.query_one(&statement, &[&first, &second]).await.expect("it runs");
         assert_eq!(row.get::<_, i32>(0), level, "{first}, {second}");
     }
@@ -125,11 +130,10 @@ async fn null_parameters_are_null() {
     let server = Server::shared();
     let client = server.connect().await;
     let row = client
-        .query_one("SELECT $1::int8 IS NULL, $2::text IS NULL, $3::timestamp IS NULL", &[
-            &None::<i64>,
-            &None::<&str>,
-            &None::<NaiveDateTime>,
-        ])
+        .query_one(
+            "SELECT $1::int8 IS NULL, $2::text IS NULL, $3::timestamp IS NULL",
+            &[&None::<i64>, &None::<&str>, &None::<NaiveDateTime>],
+        )
         .await
         .expect("NULLs can be bound");
     assert!((0..3).all(|column| row.get::<_, bool>(column)));
