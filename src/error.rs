@@ -28,10 +28,14 @@ impl SqlState {
     pub const NO_ACTIVE_SQL_TRANSACTION: Self = Self("25P01");
     pub const IN_FAILED_SQL_TRANSACTION: Self = Self("25P02");
     pub const INVALID_SQL_STATEMENT_NAME: Self = Self("26000");
+    pub const INVALID_AUTHORIZATION: Self = Self("28000");
     pub const INVALID_CATALOG_NAME: Self = Self("3D000");
     pub const INVALID_CURSOR_NAME: Self = Self("34000");
     pub const INVALID_SCHEMA_NAME: Self = Self("3F000");
     pub const INSUFFICIENT_PRIVILEGE: Self = Self("42501");
+    pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self("22021");
+    pub const DUPLICATE_CURSOR: Self = Self("42P03");
+    pub const DUPLICATE_PREPARED_STATEMENT: Self = Self("42P05");
     pub const SYNTAX_ERROR: Self = Self("42601");
     pub const UNDEFINED_COLUMN: Self = Self("42703");
     pub const AMBIGUOUS_COLUMN: Self = Self("42702");

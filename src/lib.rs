@@ -1,6 +1,12 @@
 //! Tributary: a SQL-native marketing analytics server over Parquet lakes.
 
 pub mod catalog;
+pub mod cli;
+pub mod demo;
+pub mod engine;
 pub mod error;
 pub mod lake;
+pub mod limits;
 pub mod query;
+pub mod session;
+pub mod wire;

@@ -103,7 +103,16 @@ pub(super) struct TableFiles {
 }
 
 /// One name of the lake: its files, or why it cannot be read.
-pub(super) type Found = std::result::Result<TableFiles, (Path, Error)>;
+pub(super) type Found = std::result::Result<TableFiles, Box<Unusable>>;
+
+/// A name that cannot be read: the path that bears it, and why.
+pub(super) struct Unusable {
+    pub(super) base: Path,
+    pub(super) error: Error,
+}
+
+/// A path that is a table, with the files under it.
+type Candidate = (Path, Vec<Arc<LakeFile>>);
 
 /// Lists the lake and sorts the files into tables.
 ///
@@ -124,7 +133,7 @@ pub(super) async fn list_tables(
         let name = name.unwrap_or_else(|| lake_name.to_owned());
         return Ok(BTreeMap::from([(name, Ok(table))]));
     }
-    let mut candidates: BTreeMap<String, Vec<(Path, Vec<Arc<LakeFile>>)>> = BTreeMap::new();
+    let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     let (objects, unreadable) = list_objects(place).await?;
     for meta in objects {
         let Some((name, base)) = table_of(&place.path, &meta.location, lake_name) else {
@@ -145,7 +154,7 @@ pub(super) async fn list_tables(
         .collect();
     for (folder, error) in unreadable {
         if let Some((name, base)) = table_of(&place.path, &folder.clone().join("x"), lake_name) {
-            tables.insert(name, Err((base, error)));
+            tables.insert(name, Err(Box::new(Unusable { base, error })));
         }
     }
     Ok(tables)
@@ -190,7 +199,7 @@ pub(super) async fn list_files(
             files.extend(file.filter(|file| format.is_none_or(|format| file.format == format)));
         }
     }
-    one_table(place, "", vec![(place.path.clone(), files)]).map_err(|(_, error)| error)
+    one_table(place, "", vec![(place.path.clone(), files)]).map_err(|unusable| unusable.error)
 }
 
 /// All objects under the place, and the folders that could not be listed with the reason.
@@ -294,7 +303,7 @@ fn recognise(
 }
 
 /// Makes one table of what bears one name, or says why that cannot be.
-fn one_table(place: &Place, name: &str, bases: Vec<(Path, Vec<Arc<LakeFile>>)>) -> Found {
+fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
     let mut bases = bases.into_iter();
     let Some((base, mut files)) = bases.next() else {
         return Ok(TableFiles {
@@ -313,7 +322,7 @@ fn one_table(place: &Place, name: &str, bases: Vec<(Path, Vec<Arc<LakeFile>>)>) 
             ),
         )
         .with_hint("rename one of them");
-        return Err((base, error));
+        return Err(Box::new(Unusable { base, error }));
     }
     files.sort_by(|a, b| a.meta.location.cmp(&b.meta.location));
     let format = files.first().map_or(Format::Parquet, |file| file.format);
@@ -329,7 +338,7 @@ fn one_table(place: &Place, name: &str, bases: Vec<(Path, Vec<Arc<LakeFile>>)>) 
             ),
         )
         .with_hint("keep one format in one folder");
-        return Err((base, error));
+        return Err(Box::new(Unusable { base, error }));
     }
     Ok(TableFiles {
         base,

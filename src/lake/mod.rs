@@ -160,8 +160,8 @@ impl Lake {
                     None,
                 )),
             },
-            Err((base, problem)) => {
-                let set = FileSet::unusable(&self.place, &self.reader, base, problem);
+            Err(unusable) => {
+                let set = FileSet::unusable(&self.place, &self.reader, *unusable);
                 Arc::new(LakeTable::new(name.clone(), set, None))
             }
         };

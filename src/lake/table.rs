@@ -17,7 +17,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::file::{Contents, FOOTER_READERS, LakeFile, Reader, TextOptions};
-use super::listing::{Format, TableFiles, list_files};
+use super::listing::{Format, TableFiles, Unusable, list_files};
 use super::partitions::{Partitions, read_partitions};
 use super::scan::LakeProvider;
 use super::spec::Place;
@@ -191,19 +191,14 @@ impl FileSet {
     }
 
     /// A table that exists by name and says why it cannot be used.
-    pub(super) fn unusable(
-        place: &Arc<Place>,
-        reader: &Arc<Reader>,
-        base: Path,
-        problem: Error,
-    ) -> Self {
+    pub(super) fn unusable(place: &Arc<Place>, reader: &Arc<Reader>, why: Unusable) -> Self {
         let nothing = TableFiles {
-            base,
+            base: why.base,
             format: Format::Parquet,
             files: Vec::new(),
         };
         Self {
-            problem: Some(problem),
+            problem: Some(why.error),
             ..Self::new(place, reader, nothing)
         }
     }

@@ -187,7 +187,7 @@ fn scan_group(
         FileGroup::new(group.files).split_files(session.config().target_partitions().max(1));
     let place = table.set.place();
     let config =
-        FileScanConfigBuilder::new(place.store_url.clone(), WatchingSource::new(place, source))
+        FileScanConfigBuilder::new(place.store_url.clone(), WatchingSource::over(place, source))
             .with_file_groups(groups)
             .with_projection_indices(Some(indices.clone()))?
             .with_limit(limit)

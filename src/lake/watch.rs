@@ -203,7 +203,7 @@ pub(super) struct WatchingSource {
 }
 
 impl WatchingSource {
-    pub(super) fn new(place: &Arc<Place>, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+    pub(super) fn over(place: &Arc<Place>, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
         Arc::new(Self {
             place: Arc::clone(place),
             inner,
@@ -230,7 +230,7 @@ impl FileSource for WatchingSource {
     }
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
-        Self::new(&self.place, self.inner.with_batch_size(batch_size))
+        Self::over(&self.place, self.inner.with_batch_size(batch_size))
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
@@ -275,7 +275,7 @@ impl FileSource for WatchingSource {
         projection: &ProjectionExprs,
     ) -> Result<Option<Arc<dyn FileSource>>> {
         let pushed = self.inner.try_pushdown_projection(projection)?;
-        Ok(pushed.map(|inner| Self::new(&self.place, inner)))
+        Ok(pushed.map(|inner| Self::over(&self.place, inner)))
     }
 
     fn apply_expressions(

@@ -145,7 +145,7 @@ impl FunctionDoc {
     }
 
     /// The same for DataFusion's own catalogue.
-    pub(crate) fn to_documentation(&self) -> Documentation {
+    pub(crate) fn documentation(&self) -> Documentation {
         let section = DocSection { include: true, label: "Marketing Functions", description: None };
         let mut doc = DocumentationBuilder::new_with_details(section, self.summary, self.syntax);
         for argument in self.arguments {
@@ -186,7 +186,11 @@ impl FunctionDoc {
                 writeln!(page, "| `{}` | {values} | {} | {} |", option.name, option.default, option.description)?;
             }
         }
-        writeln!(page, "\n- NULL: {}\n- Ties: {}\n- Cost: {}\n- Merge: {}\n", self.nulls, self.ties, self.cost, self.merge)?;
+        writeln!(
+            page,
+            "\n- NULL: {}\n- Ties: {}\n- Cost: {}\n- Merge: {}\n",
+            self.nulls, self.ties, self.cost, self.merge
+        )?;
         if !self.errors.is_empty() {
             writeln!(page, "| SQLSTATE | when |\n| --- | --- |")?;
             for error in self.errors {
@@ -229,11 +233,16 @@ pub(crate) fn sql_type(data_type: &DataType) -> String {
         DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".into(),
         DataType::Float16 | DataType::Float32 => "real".into(),
         DataType::Float64 => "double precision".into(),
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => {
             format!("numeric({p},{s})")
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytea".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "bytea".into()
+        }
         DataType::Date32 | DataType::Date64 => "date".into(),
         DataType::Time32(_) | DataType::Time64(_) => "time".into(),
         DataType::Timestamp(TimeUnit::Second, None) => "timestamp(0)".into(),

@@ -13,12 +13,13 @@ mod physical;
 mod sql;
 mod step_mask;
 mod time;
+mod written;
 
 pub use catalogue::{aggregates, catalogue, scalars};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
-pub use physical::OneStage;
+pub use physical::{DropStepless, OneStage};
 pub use sql::{TributaryDialect, install, rewrite, sql};
 pub use step_mask::step_mask;

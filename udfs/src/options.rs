@@ -8,6 +8,9 @@ extensions_options! {
     pub struct TributaryOptions {
         /// Aggregate a user's events in one stage after one exchange, instead of twice with lists between.
         pub one_stage: bool, default = true
+
+        /// Drop rows that meet no step before the exchange, where users without a step are not asked for.
+        pub drop_stepless: bool, default = true
     }
 }
 

@@ -18,9 +18,7 @@ pub(crate) const DAY_US: i64 = 86_400 * SECOND_US;
 pub(crate) fn answer_type(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::Timestamp(_, zone) => Some(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
-        DataType::Date32 | DataType::Date64 | DataType::Null => {
-            Some(DataType::Timestamp(TimeUnit::Microsecond, None))
-        }
+        DataType::Date32 | DataType::Date64 | DataType::Null => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
         _ => None,
     }
 }
@@ -38,12 +36,9 @@ pub(crate) fn micros(times: &ArrayRef) -> Result<(ScalarBuffer<i64>, Option<Null
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             times.as_primitive::<TimestampMicrosecondType>().values().clone()
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => times
-            .as_primitive::<TimestampNanosecondType>()
-            .values()
-            .iter()
-            .map(|ns| ns.div_euclid(1_000))
-            .collect(),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            times.as_primitive::<TimestampNanosecondType>().values().iter().map(|ns| ns.div_euclid(1_000)).collect()
+        }
         DataType::Timestamp(TimeUnit::Millisecond, _) => scaled::<TimestampMillisecondType>(times, 1_000)?,
         DataType::Timestamp(TimeUnit::Second, _) => scaled::<TimestampSecondType>(times, SECOND_US)?,
         DataType::Date32 => scaled::<Date32Type>(times, DAY_US)?,
@@ -117,10 +112,7 @@ mod tests {
     #[test]
     fn nanoseconds_are_floored_also_before_1970() {
         let times = TimestampNanosecondArray::from(vec![1_999, -1, i64::MAX, i64::MIN]);
-        assert_eq!(
-            values(Arc::new(times)),
-            vec![1, -1, 9_223_372_036_854_775, -9_223_372_036_854_776]
-        );
+        assert_eq!(values(Arc::new(times)), vec![1, -1, 9_223_372_036_854_775, -9_223_372_036_854_776]);
     }
 
     #[test]

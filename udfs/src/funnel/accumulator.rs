@@ -68,7 +68,7 @@ struct Groups<M> {
 
 impl<M: PackedMask> Groups<M> {
     fn new(spec: Spec, answer: Answer, returns: &DataType) -> Self {
-        Self { spec, answer, returns: returns.clone(), log: Log::new(), group_count: 0, kept: vec![] }
+        Self { spec, answer, returns: returns.clone(), log: Log::new(spec.steps()), group_count: 0, kept: vec![] }
     }
 
     /// Collects the rows of a batch that the rule can see: FILTER holds, time and mask are known, a step is met.

@@ -11,6 +11,7 @@ use super::Answer;
 use crate::doc::sql_type;
 use crate::error::{UserError, nearest, sqlstate};
 use crate::time::{self, DAY_US};
+use crate::written::literal;
 
 /// Position of the event time among the arguments.
 pub(super) const TIME: usize = 0;
@@ -69,7 +70,10 @@ pub(super) fn check_types(answer: Answer, arg_types: &[DataType]) -> Result<(), 
                 sqlstate::DATATYPE_MISMATCH,
                 format!("{name}: step {} must be boolean, got {}", index + 1, sql_type(step)),
             )
-            .with_hint("A step is a condition, such as event = 'purchase'."));
+            .with_hint(match is_window(step) && index == 0 {
+                true => "The window stands second or is named, not both; a step is a condition, such as event = 'a'.",
+                false => "A step is a condition, such as event = 'purchase'.",
+            }));
         }
     }
     Ok(())
@@ -95,8 +99,7 @@ fn too_many(answer: Answer, steps: usize) -> UserError {
 
 fn is_window(data_type: &DataType) -> bool {
     use DataType::*;
-    data_type.is_numeric()
-        || matches!(data_type, Interval(_) | Duration(_) | Utf8 | LargeUtf8 | Utf8View | Null)
+    data_type.is_numeric() || matches!(data_type, Interval(_) | Duration(_) | Utf8 | LargeUtf8 | Utf8View | Null)
 }
 
 /// The constants of a call, as they were given.
@@ -159,11 +162,7 @@ fn modes_error(name: &str, error: &ModesError) -> UserError {
 
 fn one_of(name: &str, option: &str, text: &str, allowed: &[&'static str]) -> Result<&'static str, UserError> {
     let wanted = text.trim().to_lowercase();
-    allowed
-        .iter()
-        .find(|allowed| **allowed == wanted)
-        .copied()
-        .ok_or_else(|| not_allowed(name, option, text, allowed))
+    allowed.iter().find(|allowed| **allowed == wanted).copied().ok_or_else(|| not_allowed(name, option, text, allowed))
 }
 
 /// The error for a word that an option does not know.
@@ -181,7 +180,10 @@ pub(crate) fn not_allowed(name: &str, option: &str, given: &str, allowed: &[&str
 
 fn option_text(name: &str, option: &str, value: &ScalarValue) -> Result<String, UserError> {
     let problem = |what: String| {
-        UserError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{name}: argument '{option}' must be text, got {what}"))
+        UserError::new(
+            sqlstate::INVALID_PARAMETER_VALUE,
+            format!("{name}: argument '{option}' must be text, got {what}"),
+        )
     };
     match value.try_as_str() {
         Some(Some(text)) => Ok(text.to_string()),
@@ -203,7 +205,9 @@ fn window_us(name: &str, within: &ScalarValue) -> Result<i64, UserError> {
         ));
     }
     let window_us = match within {
-        ScalarValue::IntervalMonthDayNano(Some(span)) => from_parts(name, within, span.months, span.days, span.nanoseconds)?,
+        ScalarValue::IntervalMonthDayNano(Some(span)) => {
+            from_parts(name, within, span.months, span.days, span.nanoseconds)?
+        }
         ScalarValue::IntervalDayTime(Some(span)) => {
             from_parts(name, within, 0, span.days, i64::from(span.milliseconds) * 1_000_000)?
         }
@@ -230,7 +234,7 @@ fn from_parts(name: &str, given: &ScalarValue, months: i32, days: i32, nanos: i6
     if months != 0 {
         return Err(UserError::new(
             sqlstate::INVALID_PARAMETER_VALUE,
-            format!("{name}: argument 'within' must be an interval of days and below, got {}", quoted(given)),
+            format!("{name}: argument 'within' must be an interval of days and below, got {}", literal(given)),
         )
         .with_hint("Months and years differ in length: write days, such as '30 days' or '365 days'."));
     }
@@ -258,17 +262,6 @@ fn unreadable(name: &str, text: &str) -> UserError {
 fn not_positive(name: &str, given: &ScalarValue) -> UserError {
     UserError::new(
         sqlstate::INVALID_PARAMETER_VALUE,
-        format!("{name}: argument 'within' must be a positive interval, got {}", quoted(given)),
+        format!("{name}: argument 'within' must be a positive interval, got {}", literal(given)),
     )
-}
-
-/// A constant as a person would write it.
-fn quoted(value: &ScalarValue) -> String {
-    match (value, value.try_as_str()) {
-        (_, Some(Some(text))) => format!("'{text}'"),
-        (ScalarValue::IntervalMonthDayNano(_) | ScalarValue::IntervalDayTime(_) | ScalarValue::IntervalYearMonth(_), _) => {
-            format!("'{value}'")
-        }
-        _ => value.to_string(),
-    }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, ScalarFunction};
-use datafusion::logical_expr::{AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable};
+use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable};
 use tributary_core::funnel::Compat;
 
 use super::udaf::{Call, Funnel};
 use super::{Answer, args};
 use crate::error::{UserError, sqlstate};
-use crate::step_mask;
+use crate::{step_mask, written};
 
 /// The function with its constants in place, and its data arguments; `None` while there is nothing to do:
 /// another function, one that is configured already, or one whose constants wait for parameters.
@@ -44,8 +44,7 @@ pub(crate) fn configure(
     let steps = params.args[first_step..].iter().cloned().map(&fold).collect::<Result<Vec<_>>>()?;
     let spec = args::spec(answer, steps.len(), &constants)?;
 
-    let call =
-        Call { spec, column: funnel.schema_name(params)?, shown: as_written(answer, params, first_step, &constants) };
+    let call = Call { spec, written: as_written(answer, params) };
     // ClickHouse leaves out a row when any of its conditions is NULL; to us such a condition is false.
     let null_drops_row = spec.compat() == Compat::ClickHouse;
     let mask = step_mask::pack(steps, null_drops_row, schema)?;
@@ -70,11 +69,7 @@ fn has_placeholder(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(matches!(expr, Expr::Placeholder(_)))).unwrap_or(true)
 }
 
-fn fold_constants(
-    answer: Answer,
-    constants: &[Expr],
-    fold: impl Fn(Expr) -> Result<Expr>,
-) -> Result<args::Constants> {
+fn fold_constants(answer: Answer, constants: &[Expr], fold: impl Fn(Expr) -> Result<Expr>) -> Result<args::Constants> {
     let constant = |option: &str, expr: &Expr| match fold(expr.clone())?.unalias() {
         Expr::Literal(value, _) => Ok(value),
         _ => Err(DataFusionError::from(not_constant(answer, option, expr))),
@@ -111,17 +106,31 @@ fn struct_fields(value: &ScalarValue) -> Result<Vec<(String, ScalarValue)>> {
 fn not_constant(answer: Answer, option: &str, given: &Expr) -> UserError {
     UserError::new(
         sqlstate::INVALID_PARAMETER_VALUE,
-        format!("{}: argument '{option}' must be a constant, got {given}", answer.name()),
+        format!("{}: argument '{option}' must be a constant, got {}", answer.name(), written::expr(given)),
     )
     .with_hint("It configures the whole query: write a literal or a parameter.")
 }
 
-/// The call in the words of the statement: conditions as they were, options by name.
-fn as_written(answer: Answer, params: &AggregateFunctionParams, first_step: usize, constants: &args::Constants) -> String {
-    let mut written = vec![params.args[args::TIME].human_display().to_string()];
-    written.push(params.args[args::WITHIN].human_display().to_string());
-    written.extend(params.args[first_step..].iter().map(|step| step.human_display().to_string()));
-    written.extend(constants.options.iter().map(|(name, value)| format!("{name} => '{value}'")));
-    let filter = params.filter.as_ref().map(|filter| format!(" FILTER (WHERE {})", filter.human_display()));
-    format!("{}({}){}", answer.name(), written.join(", "), filter.unwrap_or_default())
+/// The call in the words of SQL: conditions as they were, options by name.
+pub(super) fn as_written(answer: Answer, params: &AggregateFunctionParams) -> String {
+    let (mut positional, mut named) = (vec![], vec![]);
+    for (index, arg) in params.args.iter().enumerate() {
+        match arg {
+            options if index == args::OPTIONS && is_options(options) => named = written::options(options),
+            positional_arg => positional.push(written::expr(positional_arg)),
+        }
+    }
+    positional.append(&mut named);
+    let distinct = if params.distinct { "DISTINCT " } else { "" };
+    let filter = params.filter.as_ref().map(|filter| format!(" FILTER (WHERE {})", written::expr(filter)));
+    format!("{}({distinct}{}){}", answer.name(), positional.join(", "), filter.unwrap_or_default())
+}
+
+/// Whether an argument is the struct that options travel in.
+pub(crate) fn is_options(arg: &Expr) -> bool {
+    match arg {
+        Expr::ScalarFunction(ScalarFunction { func, .. }) => func.name() == "named_struct",
+        Expr::Literal(value, _) => matches!(value, ScalarValue::Struct(_)),
+        _ => false,
+    }
 }

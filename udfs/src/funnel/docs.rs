@@ -69,7 +69,10 @@ const TIES: &str = "events of equal time form one group whose order means nothin
                     order of the steps. The answer never depends on the order of the input.";
 const ERRORS: &[ErrorDoc] = &[
     ErrorDoc { sqlstate: "22008", cause: "a time does not fit in microseconds since 1970 in 64 bits" },
-    ErrorDoc { sqlstate: "22023", cause: "the window is NULL, zero, negative, of months, not constant or not readable; an option has an unknown word" },
+    ErrorDoc {
+        sqlstate: "22023",
+        cause: "the window is NULL, zero, negative, of months, not constant or not readable; an option has an unknown word",
+    },
     ErrorDoc { sqlstate: "0A000", cause: "modes that do not combine; DISTINCT, ORDER BY, WITHIN GROUP or OVER" },
     ErrorDoc { sqlstate: "42601", cause: "an unknown option (the nearest is suggested), or one given twice" },
     ErrorDoc { sqlstate: "42804", cause: "event_time is no time, or a step is not boolean" },
@@ -153,8 +156,7 @@ pub(crate) const DURATIONS: FunctionDoc = FunctionDoc {
     summary: "How long a user took from each step of a sequence to the next.",
     description: "The chain that funnel_times reports, as the time from each step to the next. The median time to a \
                   step over all users is the median of one element.",
-    syntax:
-        "funnel_durations(event_time, within, step1 [, step2 ...] [, mode => text] [, compat => text] [, report => text])",
+    syntax: "funnel_durations(event_time, within, step1 [, step2 ...] [, mode => text] [, compat => text] [, report => text])",
     returns: "interval[]",
     answer: "one interval (days of 24 hours, and the rest) per step after the first; an empty list below two steps.",
     examples: &[ExampleDoc {
@@ -171,9 +173,9 @@ pub(crate) const DURATIONS: FunctionDoc = FunctionDoc {
 impl Answer {
     /// The documentation in the form of DataFusion's catalogue.
     pub(super) fn documentation(self) -> &'static Documentation {
-        static LEVEL_DOC: LazyLock<Documentation> = LazyLock::new(|| LEVEL.to_documentation());
-        static TIMES_DOC: LazyLock<Documentation> = LazyLock::new(|| TIMES.to_documentation());
-        static DURATIONS_DOC: LazyLock<Documentation> = LazyLock::new(|| DURATIONS.to_documentation());
+        static LEVEL_DOC: LazyLock<Documentation> = LazyLock::new(|| LEVEL.documentation());
+        static TIMES_DOC: LazyLock<Documentation> = LazyLock::new(|| TIMES.documentation());
+        static DURATIONS_DOC: LazyLock<Documentation> = LazyLock::new(|| DURATIONS.documentation());
         match self {
             Self::Level => &LEVEL_DOC,
             Self::Times => &TIMES_DOC,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::AggregateUDF;
 
 pub(crate) use args::{not_allowed, parse_modes};
-pub(crate) use configure::{configure, refuse_clauses};
+pub(crate) use configure::{configure, is_options, refuse_clauses};
 pub(crate) use udaf::Funnel;
 
 use crate::doc::FunctionDoc;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef, IntervalUnit};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
+use datafusion::logical_expr::expr::AggregateFunctionParams;
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
-    udaf_default_display_name, udaf_default_human_display, udaf_default_schema_name,
 };
 use tributary_core::funnel::Spec;
 
@@ -33,10 +32,9 @@ pub(crate) struct Funnel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Call {
     pub spec: Spec,
-    /// The name of the output column; the same before and after planning, so that columns above still find it.
-    pub column: String,
-    /// The call in EXPLAIN.
-    pub shown: String,
+    /// The call in the words of SQL. It names the output column, the same before and after planning, so that columns
+    /// above still find it.
+    pub written: String,
 }
 
 impl PartialEq for Funnel {
@@ -73,6 +71,11 @@ impl Funnel {
     /// Whether the constants are in place.
     pub fn is_configured(&self) -> bool {
         self.call.is_some()
+    }
+
+    /// Whether rows that meet no step can change the answer; so they can while the constants are not known.
+    pub fn sees_all_rows(&self) -> bool {
+        self.call.as_ref().is_none_or(|call| call.spec.sees_all_rows())
     }
 
     fn call(&self, args: &AccumulatorArgs) -> Result<&Call> {
@@ -177,32 +180,21 @@ impl AggregateUDFImpl for Funnel {
     }
 
     fn schema_name(&self, params: &AggregateFunctionParams) -> Result<String> {
-        match &self.call {
-            Some(call) => Ok(call.column.clone()),
-            None => udaf_default_schema_name(self, params),
-        }
+        Ok(match &self.call {
+            Some(call) => call.written.clone(),
+            None => configure::as_written(self.answer, params),
+        })
     }
 
     fn human_display(&self, params: &AggregateFunctionParams) -> Result<String> {
-        match &self.call {
-            Some(call) => Ok(call.shown.clone()),
-            None => udaf_default_human_display(self, params),
-        }
+        self.schema_name(params)
     }
 
     fn display_name(&self, params: &AggregateFunctionParams) -> Result<String> {
-        match &self.call {
-            Some(call) => Ok(call.shown.clone()),
-            None => udaf_default_display_name(self, params),
-        }
-    }
-
-    fn window_function_schema_name(&self, params: &WindowFunctionParams) -> Result<String> {
-        datafusion::logical_expr::udaf_default_window_function_schema_name(self, params)
+        self.schema_name(params)
     }
 
     fn documentation(&self) -> Option<&Documentation> {
         Some(self.answer.documentation())
     }
 }
-

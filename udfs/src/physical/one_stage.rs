@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::Result;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use datafusion::physical_plan::ExecutionPlan;
 
 use crate::funnel::Funnel;
 use crate::options::TributaryOptions;
@@ -65,20 +65,16 @@ fn one_stage(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPl
     }
 
     let mut columns = Columns { exprs: vec![] };
-    let keys = groups
-        .expr()
-        .iter()
-        .map(|(key, name)| (columns.add(key, Some(name)), name.clone()))
-        .collect::<Vec<_>>();
+    let keys = groups.expr().iter().map(|(key, name)| (columns.add(key, Some(name)), name.clone())).collect::<Vec<_>>();
     let args = partial
         .aggr_expr()
         .iter()
         .map(|aggregate| {
             let args = aggregate.expressions().iter().map(|arg| columns.add(arg, None)).collect::<Vec<_>>();
-            let order = aggregate.order_bys().iter().map(|sort| PhysicalSortExpr {
-                expr: columns.add(&sort.expr, None),
-                options: sort.options,
-            });
+            let order = aggregate
+                .order_bys()
+                .iter()
+                .map(|sort| PhysicalSortExpr { expr: columns.add(&sort.expr, None), options: sort.options });
             (args, order.collect::<Vec<_>>())
         })
         .collect::<Vec<_>>();

@@ -13,23 +13,29 @@ pub(super) struct NamedOption {
     pub value: Expr,
 }
 
-/// The option in an argument, written with `=>` or with `:=`; `Err` gives a positional argument back.
-pub(super) fn named_option(arg: FunctionArg) -> Result<NamedOption, FunctionArg> {
+/// An argument, by its name or by its place.
+pub(super) enum Argument {
+    Named(NamedOption),
+    Positional(FunctionArg),
+}
+
+/// What an argument is: an option is written with `=>` or with `:=`.
+pub(super) fn argument(arg: FunctionArg) -> Argument {
     use FunctionArgOperator::{Assignment, RightArrow};
     match arg {
         FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), operator: RightArrow | Assignment } => {
-            Ok(NamedOption { name, value })
+            Argument::Named(NamedOption { name, value })
         }
         FunctionArg::ExprNamed {
             name: Expr::Identifier(name),
             arg: FunctionArgExpr::Expr(value),
             operator: RightArrow | Assignment,
-        } => Ok(NamedOption { name, value }),
+        } => Argument::Named(NamedOption { name, value }),
         FunctionArg::Unnamed(FunctionArgExpr::Expr(mut value)) => match take_assigned_name(&mut value) {
-            Some(name) => Ok(NamedOption { name, value }),
-            None => Err(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))),
+            Some(name) => Argument::Named(NamedOption { name, value }),
+            None => Argument::Positional(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))),
         },
-        other => Err(other),
+        other => Argument::Positional(other),
     }
 }
 
@@ -96,10 +102,8 @@ pub(crate) fn unknown_option(function: &FunctionDoc, given: &str) -> UserError {
         [] => "it takes no named arguments".to_string(),
         known => format!("it takes {}", known.join(", ")),
     };
-    let error = UserError::new(
-        sqlstate::SYNTAX_ERROR,
-        format!("{}: unknown argument '{given}'; {listed}", function.name),
-    );
+    let error =
+        UserError::new(sqlstate::SYNTAX_ERROR, format!("{}: unknown argument '{given}'; {listed}", function.name));
     match nearest(given, known.iter().copied()) {
         Some(nearest) => error.with_hint(format!("Perhaps you meant {nearest} => ...")),
         None => error,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -17,7 +18,7 @@ use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::OneStage;
+use crate::physical::{DropStepless, OneStage};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults.
 ///
@@ -34,11 +35,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .get_or_insert_with(SessionStateDefaults::default_expr_planners)
         .insert(0, Arc::new(CallPlanner));
     // First, before distribution is enforced: the exchange then follows from the one stage.
-    builder
-        .physical_optimizers()
-        .get_or_insert_with(PhysicalOptimizer::new)
-        .rules
-        .insert(0, Arc::new(OneStage));
+    let rules = &mut builder.physical_optimizers().get_or_insert_with(PhysicalOptimizer::new).rules;
+    rules.splice(0..0, [Arc::new(OneStage) as Arc<dyn PhysicalOptimizerRule + Send + Sync>, Arc::new(DropStepless)]);
     builder.with_analyzer_rule(Arc::new(ConfigureCalls))
 }
 
@@ -48,8 +46,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
 /// A [`UserError`] inside [`DataFusionError::External`] for mistakes in calls of our functions; DataFusion's own errors
 /// otherwise. More than one statement is an error.
 pub async fn sql(context: &SessionContext, statement: &str) -> Result<DataFrame> {
-    let mut statements =
-        DFParserBuilder::new(statement).with_dialect(&TributaryDialect).build()?.parse_statements()?;
+    let mut statements = DFParserBuilder::new(statement).with_dialect(&TributaryDialect).build()?.parse_statements()?;
     let (Some(mut parsed), None) = (statements.pop_front(), statements.pop_front()) else {
         return Err(UserError::new(sqlstate::SYNTAX_ERROR, "expected exactly one statement").into());
     };

@@ -27,7 +27,7 @@ impl ExprPlanner for CallPlanner {
             match index {
                 0 => {}
                 1 => give_type(arg, &DataType::Interval(IntervalUnit::MonthDayNano)),
-                _ if is_options(arg) => give_option_types(arg),
+                _ if funnel::is_options(arg) => give_option_types(arg),
                 _ => give_type(arg, &DataType::Boolean),
             }
         }
@@ -48,10 +48,6 @@ impl ExprPlanner for CallPlanner {
         }
         Ok(PlannerResult::Original(call))
     }
-}
-
-fn is_options(arg: &Expr) -> bool {
-    matches!(arg, Expr::ScalarFunction(ScalarFunction { func, .. }) if func.name() == "named_struct")
 }
 
 /// Every option of the funnel family is text.

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
 };
 
-use super::arguments::{NamedOption, check, location, named_option, option_name};
+use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
 use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{Location, UserError, sqlstate};
@@ -93,9 +93,9 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
     let (mut options, mut positional) = (vec![], vec![]);
     for arg in std::mem::take(&mut list.args) {
-        match named_option(arg) {
-            Ok(option) => options.push(option),
-            Err(arg) => positional.push(arg),
+        match argument(arg) {
+            Argument::Named(option) => options.push(option),
+            Argument::Positional(arg) => positional.push(arg),
         }
     }
     check(function, &options)?;
@@ -136,7 +136,10 @@ fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Loca
         Err(UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(hint).at(position))
     };
     if call.over.is_some() {
-        return refused("OVER: it is an aggregate", "GROUP BY the user, and join the answer to the rows if they are needed.");
+        return refused(
+            "OVER: it is an aggregate",
+            "GROUP BY the user, and join the answer to the rows if they are needed.",
+        );
     }
     const ORDERS: &str = "It orders a user's events by event_time itself.";
     if !call.within_group.is_empty() {

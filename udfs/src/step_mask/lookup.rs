@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait,
-    StringViewArray, make_view,
+    Array, ArrayRef, AsArray, DictionaryArray, GenericStringArray, OffsetSizeTrait, StringViewArray, make_view,
 };
 use datafusion::arrow::datatypes::{
-    ArrowDictionaryKeyType,
-    DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use datafusion::common::{Result, internal_err};
 
@@ -45,7 +44,8 @@ impl Lookup {
     pub fn new(texts: BTreeMap<String, u64>) -> Self {
         let is_short = |text: &String| text.len() <= INLINE_BYTES;
         let short = texts.iter().filter(|(text, _)| is_short(text)).map(|(text, &mask)| (view(text.as_bytes()), mask));
-        let long = texts.iter().filter(|(text, _)| !is_short(text)).map(|(text, &mask)| (text.clone().into_bytes(), mask));
+        let long =
+            texts.iter().filter(|(text, _)| !is_short(text)).map(|(text, &mask)| (text.clone().into_bytes(), mask));
         Self { short: Slots::new(short.collect()), long: long.collect(), texts }
     }
 
@@ -97,11 +97,18 @@ impl Lookup {
     fn strings<O: OffsetSizeTrait>(&self, column: &GenericStringArray<O>) -> Vec<u64> {
         let bytes = column.value_data();
         let bounds = column.value_offsets().windows(2);
-        bounds.map(|bounds| self.mask(&bytes[bounds[0].as_usize()..bounds[1].as_usize()])).collect()
+        bounds.map(|bounds| self.mask(bytes, bounds[0].as_usize(), bounds[1].as_usize())).collect()
     }
 
-    fn mask(&self, text: &[u8]) -> u64 {
-        if text.len() <= INLINE_BYTES { self.short.mask(view(text)) } else { self.long_mask(text) }
+    fn mask(&self, bytes: &[u8], start: usize, end: usize) -> u64 {
+        let length = end - start;
+        if length > INLINE_BYTES {
+            return if self.long.is_empty() { 0 } else { self.long_mask(&bytes[start..end]) };
+        }
+        self.short.mask(match bytes.get(start..start + INLINE_BYTES) {
+            Some(window) => view_in(window, length),
+            None => view(&bytes[start..end]),
+        })
     }
 
     fn long_mask(&self, text: &[u8]) -> u64 {
@@ -131,6 +138,14 @@ impl Lookup {
 
 fn view(text: &[u8]) -> u128 {
     make_view(text, 0, 0)
+}
+
+/// The view of the first `length` bytes of a window, which a copy of fixed size makes cheap.
+fn view_in(window: &[u8], length: usize) -> u128 {
+    let mut view = [0; 16];
+    view[4..].copy_from_slice(window);
+    let text = u128::MAX >> (8 * (INLINE_BYTES - length)) & !u128::from(u32::MAX);
+    (u128::from_le_bytes(view) & text) | length as u128
 }
 
 /// A table without collisions: a row costs one multiplication and one comparison, whatever it holds.
@@ -173,6 +188,53 @@ impl Slots {
     #[inline(always)]
     fn mask(&self, view: u128) -> u64 {
         let (text, mask) = self.slots[self.slot(view)];
-        if text == view { mask } else { 0 }
+        // Without a branch: which event a row is cannot be predicted.
+        mask & u64::from(text == view).wrapping_neg()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{LargeStringArray, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn every_encoding_gives_the_same_masks() {
+        let texts = [
+            Some("a"),
+            None,
+            Some(""),
+            Some("twelve_bytes"),
+            Some("thirteen_byte"),
+            Some("thirteen_bytf"),
+            Some("b"),
+            Some("twelve_bytez"),
+            Some("a"),
+            Some("多么长的中文事件名"),
+            Some("a\0"),
+        ];
+        let masks = [("", 1), ("a", 2), ("twelve_bytes", 4), ("thirteen_byte", 9), ("多么长的中文事件名", 16)];
+        let lookup = Lookup::new(masks.map(|(text, mask)| (text.to_string(), mask)).into());
+        let expected = [2, 0, 1, 4, 9, 0, 0, 0, 2, 16, 0];
+        let plain = StringArray::from_iter(texts);
+        let large = LargeStringArray::from_iter(texts);
+        let views = StringViewArray::from_iter(texts);
+        let keyed: DictionaryArray<Int16Type> = texts.into_iter().collect();
+        for column in [Arc::new(plain) as ArrayRef, Arc::new(large), Arc::new(views), Arc::new(keyed)] {
+            assert_eq!(lookup.masks(&column).unwrap(), expected, "{}", column.data_type());
+            let part = column.slice(3, 5);
+            assert_eq!(lookup.masks(&part).unwrap(), expected[3..8], "a slice of {}", column.data_type());
+        }
+    }
+
+    #[test]
+    fn many_texts_have_slots_of_their_own() {
+        let texts: Vec<String> = (0..700).map(|n| format!("event_{n}")).collect();
+        let lookup = Lookup::new(texts.iter().enumerate().map(|(n, text)| (text.clone(), n as u64 + 1)).collect());
+        let column: ArrayRef = Arc::new(texts.iter().map(Some).collect::<StringViewArray>());
+        assert_eq!(lookup.masks(&column).unwrap(), (1..=700).collect::<Vec<u64>>());
     }
 }

@@ -151,7 +151,9 @@ impl ScalarUDFImpl for StepMask {
         for (index, condition) in conditions.enumerate() {
             let bit = self.bits.as_ref().map_or(index, |bits| usize::from(bits[index]));
             match condition {
-                ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))) => masks.iter_mut().for_each(|m| *m |= 1 << bit),
+                ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))) => {
+                    masks.iter_mut().for_each(|m| *m |= 1 << bit)
+                }
                 ColumnarValue::Scalar(value) if !value.is_null() => {}
                 ColumnarValue::Scalar(_) => {
                     known = NullBuffer::union(known.as_ref(), Some(&NullBuffer::new_null(rows)));
@@ -170,7 +172,7 @@ impl ScalarUDFImpl for StepMask {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| DOC.to_documentation());
+        static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| DOC.documentation());
         Some(&DOCUMENTATION)
     }
 }

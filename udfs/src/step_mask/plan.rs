@@ -10,9 +10,12 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use super::{Lookup, StepMask};
 use std::sync::Arc;
 
+/// A condition's index, and the texts that meet it.
+type Step = (usize, Vec<String>);
+
 /// One expression for all conditions; with `null_drops_row` a row is NULL when any of its conditions is.
 pub(crate) fn pack(conditions: Vec<Expr>, null_drops_row: bool, schema: &DFSchema) -> Result<Expr> {
-    let mut by_column: BTreeMap<String, (Column, Vec<(usize, Vec<String>)>)> = BTreeMap::new();
+    let mut by_column: BTreeMap<String, (Column, Vec<Step>)> = BTreeMap::new();
     for (index, condition) in conditions.iter().enumerate() {
         if let Some((column, texts)) = texts(condition).filter(|(column, _)| is_text(column, schema)) {
             by_column.entry(column.flat_name()).or_insert_with(|| (column.clone(), vec![])).1.push((index, texts));

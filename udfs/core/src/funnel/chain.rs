@@ -26,6 +26,15 @@ impl Use {
             _ => Self::Reuse,
         }
     }
+
+    /// The simplest use that is the same for the rows of this group: few groups need matching.
+    fn within(self, group: &Group) -> Self {
+        match self {
+            Self::OnePerRow if !group.has_multiple => Self::Reuse,
+            Self::OnePerRow if group.end - group.start == 1 => Self::OnePerTime,
+            row_use => row_use,
+        }
+    }
 }
 
 /// Appends the times of the reported chain of `level` steps, which must exist in the rows.
@@ -44,7 +53,12 @@ pub(super) fn report<M: Mask>(
 }
 
 /// The first row of the time group in which the reported chain enters.
-fn choose_entry<M: Mask>(spec: &Spec, rows: &Rows<'_, M>, level: usize, matching: &mut Matching) -> usize {
+fn choose_entry<M: Mask>(
+    spec: &Spec,
+    rows: &Rows<'_, M>,
+    level: usize,
+    matching: &mut Matching,
+) -> usize {
     let mut ends = Ends::new(level);
     let mut chosen_row = 0;
     let mut shortest_us = i64::MAX;
@@ -53,7 +67,9 @@ fn choose_entry<M: Mask>(spec: &Spec, rows: &Rows<'_, M>, level: usize, matching
         let group = rows.group_before(end, steps_below(level));
         end = group.start;
         ends.retreat(Use::of(spec), rows, &group, matching);
-        let Some(done_us) = ends.of_chain_entering(&group) else { continue };
+        let Some(done_us) = ends.of_chain_entering(&group) else {
+            continue;
+        };
         if done_us > spec.deadline_us(group.at_us) {
             continue;
         }
@@ -70,31 +86,41 @@ fn choose_entry<M: Mask>(spec: &Spec, rows: &Rows<'_, M>, level: usize, matching
     chosen_row
 }
 
-/// For each step, the earliest time at which it and all later steps can be done, beginning at the current group.
+/// For each step, the earliest time at which it and all later steps can be done, beginning at the
+/// current group.
 struct Ends {
     level: usize,
-    /// The lowest step (from 0) that has an end; all above it have one too. `level` itself is "nothing left to do".
+    /// The lowest step (from 0) that has an end; all above it have one too. `level` itself is
+    /// "nothing left to do".
     lowest_step: usize,
     by_step: [i64; MAX_STEPS + 1],
 }
 
 impl Ends {
     fn new(level: usize) -> Self {
-        Self { level, lowest_step: level, by_step: [0; MAX_STEPS + 1] }
+        Self {
+            level,
+            lowest_step: level,
+            by_step: [0; MAX_STEPS + 1],
+        }
     }
 
-    /// Takes the group before all groups taken so far. An end never grows: more rows leave more choice.
-    fn retreat<M: Mask>(&mut self, row_use: Use, rows: &Rows<'_, M>, group: &Group, matching: &mut Matching) {
+    /// Takes the group before all groups taken so far. An end never grows: more rows leave more
+    /// choice.
+    fn retreat<M: Mask>(
+        &mut self,
+        row_use: Use,
+        rows: &Rows<'_, M>,
+        group: &Group,
+        matching: &mut Matching,
+    ) {
         self.by_step[self.level] = group.at_us;
-        match row_use {
-            Use::OnePerRow if group.has_multiple && group.end - group.start > 1 => {
-                self.retreat_matched(rows, group, matching);
-            }
+        match row_use.within(group) {
             // Downwards, a step is followed by later steps of its own group.
             Use::Reuse => descending(group.any).for_each(|step| self.precede(step)),
-            Use::OnePerRow if !group.has_multiple => descending(group.any).for_each(|step| self.precede(step)),
             // Upwards, it sees the step above as it was before the group.
-            Use::OnePerTime | Use::OnePerRow => ascending(group.any).for_each(|step| self.precede(step)),
+            Use::OnePerTime => ascending(group.any).for_each(|step| self.precede(step)),
+            Use::OnePerRow => self.retreat_matched(rows, group, matching),
         }
     }
 
@@ -105,9 +131,21 @@ impl Ends {
         }
     }
 
-    /// The mirror of the forward scan: a run of matched steps, one more at its upper end, fewer at its lower end.
-    fn retreat_matched<M: Mask>(&mut self, rows: &Rows<'_, M>, group: &Group, matching: &mut Matching) {
-        matching.load(rows, group.start, group.end, self.level, steps_below(self.level));
+    /// The mirror of the forward scan: a run of matched steps, one more at its upper end, fewer at
+    /// its lower end.
+    fn retreat_matched<M: Mask>(
+        &mut self,
+        rows: &Rows<'_, M>,
+        group: &Group,
+        matching: &mut Matching,
+    ) {
+        matching.load(
+            rows,
+            group.start,
+            group.end,
+            self.level,
+            steps_below(self.level),
+        );
         let mut run_start = 0;
         for step in 0..self.level {
             if group.any >> step & 1 == 0 {
@@ -135,7 +173,8 @@ impl Ends {
 
 /// Takes every step as early as it can be taken after an entry in the group of `entry_row`.
 ///
-/// Going further inside a group never hurts: what a shorter chain could do later, a longer one need not do.
+/// Going further inside a group never hurts: what a shorter chain could do later, a longer one need
+/// not do.
 fn walk_from<M: Mask>(
     row_use: Use,
     rows: &Rows<'_, M>,
@@ -150,7 +189,7 @@ fn walk_from<M: Mask>(
         let group = rows.group_from(row, steps_below(level));
         row = group.end;
         let run_start = step;
-        match row_use {
+        match row_use.within(&group) {
             Use::Reuse => {
                 while step < level && group.any >> step & 1 == 1 {
                     step += 1;

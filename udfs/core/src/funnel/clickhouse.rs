@@ -1,7 +1,8 @@
 //! The scan of ClickHouse's `windowFunnel`, for answers equal to its own (FUNNEL-12).
 //!
-//! For each level it keeps one chain: the one that was stored there last, its entry and its last time.
-//! Entries are taken one by one, ordered by time and step; a row without a step is an entry only under `strict_order`.
+//! For each level it keeps one chain: the one that was stored there last, its entry and its last
+//! time. Entries are taken one by one, ordered by time and step; a row without a step is an entry
+//! only under `strict_order`.
 
 use super::rows::{Mask, Rows, ascending};
 use super::spec::{MAX_STEPS, Spec};
@@ -11,13 +12,18 @@ use super::spec::{MAX_STEPS, Spec};
 pub(super) struct Chains {
     deadline_us: [i64; MAX_STEPS],
     last_us: [i64; MAX_STEPS],
-    /// The times of the chain at each level, `MAX_STEPS` places for each; kept up only where asked for.
+    /// The times of the chain at each level, `MAX_STEPS` places for each; kept up only where asked
+    /// for.
     times_us: Vec<i64>,
 }
 
 impl Default for Chains {
     fn default() -> Self {
-        Self { deadline_us: [0; MAX_STEPS], last_us: [0; MAX_STEPS], times_us: Vec::new() }
+        Self {
+            deadline_us: [0; MAX_STEPS],
+            last_us: [0; MAX_STEPS],
+            times_us: Vec::new(),
+        }
     }
 }
 
@@ -36,7 +42,8 @@ impl Chains {
         self.last_us[step] = at_us;
         if keep_times {
             let below = (step - 1) * MAX_STEPS;
-            self.times_us.copy_within(below..below + step, step * MAX_STEPS);
+            self.times_us
+                .copy_within(below..below + step, step * MAX_STEPS);
             self.times_us[step * MAX_STEPS + step] = at_us;
         }
     }
@@ -48,7 +55,13 @@ pub(super) fn level<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &m
 }
 
 /// Appends the times of the chain stored at the highest level when the scan ends.
-pub(super) fn times<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &mut Chains, out: &mut Vec<i64>) {
+pub(super) fn times<M: Mask>(
+    spec: &Spec,
+    at_us: &[i64],
+    masks: &[M],
+    chains: &mut Chains,
+    out: &mut Vec<i64>,
+) {
     chains.times_us.resize(spec.steps() * MAX_STEPS, 0);
     let level = scan(spec, at_us, masks, chains, true);
     if level > 0 {
@@ -57,7 +70,13 @@ pub(super) fn times<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &m
     }
 }
 
-fn scan<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &mut Chains, keep_times: bool) -> usize {
+fn scan<M: Mask>(
+    spec: &Spec,
+    at_us: &[i64],
+    masks: &[M],
+    chains: &mut Chains,
+    keep_times: bool,
+) -> usize {
     let step_bits = spec.step_bits();
     let modes = spec.modes();
     let rows = Rows::all(at_us, masks);
@@ -78,21 +97,25 @@ fn scan<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &mut Chains, k
             if modes.strict_deduplication && level > step {
                 return level;
             }
-            // Tested for every step of a row, so a row that also satisfies a later step ends the scan.
+            // Tested for every step of a row, so a row that also satisfies a later step ends the
+            // scan.
             if modes.strict_order && level > 0 && level < step {
                 if modes.allow_reentry {
                     continue;
                 }
                 return level;
             }
-            // Under strict_increase the stored chain may be blocked where an overwritten one was not: the defect.
+            // Under strict_increase the stored chain may be blocked where an overwritten one was
+            // not: the defect.
             let goes_on = level >= step
                 && group.at_us <= chains.deadline_us[step - 1]
                 && (!modes.strict_increase || chains.last_us[step - 1] < group.at_us);
             if goes_on {
                 chains.extend(step, group.at_us, keep_times);
                 level = level.max(step + 1);
-                if level == spec.steps() || modes.strict_deduplication && group.repeated >> step & 1 == 1 {
+                if level == spec.steps()
+                    || modes.strict_deduplication && group.repeated >> step & 1 == 1
+                {
                     return level;
                 }
             }

@@ -1,4 +1,5 @@
-//! Where a strict mode ends the journey: `strict_order` and `strict_deduplication`, alone or combined.
+//! Where a strict mode ends the journey: `strict_order` and `strict_deduplication`, alone or
+//! combined.
 
 use super::level::Deadlines;
 use super::rows::{Mask, Rows, ascending};
@@ -57,13 +58,18 @@ pub(super) fn walk<M: Mask>(
             if modes.strict_deduplication && step > 0 && level > step {
                 return ended_before(level, step);
             }
-            // A row's lowest step is admissible if any of its steps is: a chain passes the lower step on its way.
+            // A row's lowest step is admissible if any of its steps is: a chain passes the lower
+            // step on its way.
             let is_intruder = group.lowest >> step & 1 == 1 && level > 0 && level < step;
             if modes.strict_order && !modes.allow_reentry && is_intruder {
                 return ended_before(level, step);
             }
             let deadline = match written {
-                (written_level, before) if modes.strict_increase && step > 0 && written_level == step => before,
+                (written_level, before)
+                    if modes.strict_increase && step > 0 && written_level == step =>
+                {
+                    before
+                }
                 _ => (level >= step).then_some(deadlines[step]),
             };
             let Some(deadline) = deadline else { continue };
@@ -82,5 +88,10 @@ pub(super) fn walk<M: Mask>(
             }
         }
     }
-    Journey { level: level as u32, row_count: at_us.len(), border_row: at_us.len(), border_steps: u64::MAX }
+    Journey {
+        level: level as u32,
+        row_count: at_us.len(),
+        border_row: at_us.len(),
+        border_steps: u64::MAX,
+    }
 }

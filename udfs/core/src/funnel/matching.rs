@@ -7,8 +7,9 @@ const FREE: u8 = u8::MAX;
 
 /// Which row of the group serves which step, grown by augmenting paths.
 ///
-/// Of every step at most as many rows are kept as the funnel has steps: a step with that many rows finds a free one
-/// whatever the other steps took. So a group of any size costs one pass over its rows and `O(steps^3)`.
+/// Of every step at most as many rows are kept as the funnel has steps: a step with that many rows
+/// finds a free one whatever the other steps took. So a group of any size costs one pass over its
+/// rows and `O(steps^3)`.
 #[derive(Clone, Debug)]
 pub(super) struct Matching {
     steps: usize,
@@ -35,7 +36,14 @@ impl Default for Matching {
 
 impl Matching {
     /// Starts over with the rows `start..end`, none of them serving a step.
-    pub fn load<M: Mask>(&mut self, rows: &Rows<'_, M>, start: usize, end: usize, steps: usize, step_bits: u64) {
+    pub fn load<M: Mask>(
+        &mut self,
+        rows: &Rows<'_, M>,
+        start: usize,
+        end: usize,
+        steps: usize,
+        step_bits: u64,
+    ) {
         self.steps = steps;
         self.rows_of_step.resize(steps * steps, 0);
         self.row_count[..steps].fill(0);

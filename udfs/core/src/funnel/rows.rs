@@ -22,7 +22,8 @@ macro_rules! mask {
 }
 mask!(u8, u16, u32, u64);
 
-/// The rows of one user that a rule looks at: all of them, or those before a strict mode ended the journey.
+/// The rows of one user that a rule looks at: all of them, or those before a strict mode ended the
+/// journey.
 pub(super) struct Rows<'a, M> {
     pub at_us: &'a [i64],
     pub masks: &'a [M],
@@ -53,14 +54,23 @@ pub(super) struct Group {
 impl<'a, M: Mask> Rows<'a, M> {
     /// Every row counts with every step.
     pub fn all(at_us: &'a [i64], masks: &'a [M]) -> Self {
-        Self { at_us, masks, border_row: at_us.len(), border_steps: u64::MAX }
+        Self {
+            at_us,
+            masks,
+            border_row: at_us.len(),
+            border_steps: u64::MAX,
+        }
     }
 
     /// The steps of a row that count.
     #[inline]
     pub fn steps(&self, row: usize, step_bits: u64) -> u64 {
         let steps = self.masks[row].bits() & step_bits;
-        if row >= self.border_row { steps & self.border_steps } else { steps }
+        if row >= self.border_row {
+            steps & self.border_steps
+        } else {
+            steps
+        }
     }
 
     /// The group that begins with row `start`, which must exist.
@@ -135,8 +145,13 @@ pub(super) fn descending(mut steps: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Checks what every rule relies on. The lengths are the caller's invariant, the order too costly to check twice.
+/// Checks what every rule relies on. The lengths are the caller's invariant, the order too costly
+/// to check twice.
 pub(super) fn check<M>(spec: &Spec, at_us: &[i64], masks: &[M]) {
     assert_eq!(at_us.len(), masks.len(), "a time and a mask for every row");
-    debug_assert!(at_us.is_sorted(), "rows of a funnel of {} steps are not sorted by time", spec.steps());
+    debug_assert!(
+        at_us.is_sorted(),
+        "rows of a funnel of {} steps are not sorted by time",
+        spec.steps()
+    );
 }

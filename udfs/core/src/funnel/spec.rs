@@ -35,23 +35,52 @@ impl Modes {
     /// Every combination with a meaning fixed by the module's rules and checked against an oracle.
     pub const SUPPORTED: [Self; 8] = [
         Self::DEFAULT,
-        Self { strict_order: true, ..Self::DEFAULT },
-        Self { strict_deduplication: true, ..Self::DEFAULT },
-        Self { strict_increase: true, ..Self::DEFAULT },
-        Self { strict_once: true, ..Self::DEFAULT },
-        Self { strict_order: true, strict_increase: true, ..Self::DEFAULT },
-        Self { strict_deduplication: true, strict_increase: true, ..Self::DEFAULT },
-        Self { strict_order: true, allow_reentry: true, ..Self::DEFAULT },
+        Self {
+            strict_order: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_deduplication: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_increase: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_once: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_order: true,
+            strict_increase: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_deduplication: true,
+            strict_increase: true,
+            ..Self::DEFAULT
+        },
+        Self {
+            strict_order: true,
+            allow_reentry: true,
+            ..Self::DEFAULT
+        },
     ];
 
     /// The names that [`Modes::from_names`] knows, in the order [`Modes::names`] gives them.
-    pub const NAMES: [&'static str; 5] =
-        ["strict_order", "strict_deduplication", "strict_increase", "strict_once", "allow_reentry"];
+    pub const NAMES: [&'static str; 5] = [
+        "strict_order",
+        "strict_deduplication",
+        "strict_increase",
+        "strict_once",
+        "allow_reentry",
+    ];
 
     /// The modes that the names ask for, in any order; a name given twice counts once.
     ///
-    /// Errors with [`ModesError::Unknown`] for a name outside [`Modes::NAMES`] (names are exact, in lower case),
-    /// and as [`Modes::check`] does for a combination that is not supported.
+    /// Errors with [`ModesError::Unknown`] for a name outside [`Modes::NAMES`] (names are exact, in
+    /// lower case), and as [`Modes::check`] does for a combination that is not supported.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, ModesError> {
         let mut modes = Self::DEFAULT;
         for name in names {
@@ -61,7 +90,11 @@ impl Modes {
                 "strict_increase" => modes.strict_increase = true,
                 "strict_once" => modes.strict_once = true,
                 "allow_reentry" => modes.allow_reentry = true,
-                unknown => return Err(ModesError::Unknown { name: unknown.to_owned() }),
+                unknown => {
+                    return Err(ModesError::Unknown {
+                        name: unknown.to_owned(),
+                    });
+                }
             }
         }
         modes.check()?;
@@ -70,9 +103,17 @@ impl Modes {
 
     /// The names of the modes that are on, in the order of [`Modes::NAMES`].
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let on =
-            [self.strict_order, self.strict_deduplication, self.strict_increase, self.strict_once, self.allow_reentry];
-        Self::NAMES.into_iter().zip(on).filter_map(|(name, on)| on.then_some(name))
+        let on = [
+            self.strict_order,
+            self.strict_deduplication,
+            self.strict_increase,
+            self.strict_once,
+            self.allow_reentry,
+        ];
+        Self::NAMES
+            .into_iter()
+            .zip(on)
+            .filter_map(|(name, on)| on.then_some(name))
     }
 
     /// Whether the combination is one of [`Modes::SUPPORTED`].
@@ -121,7 +162,8 @@ pub enum Report {
     First,
     /// The chain with the latest entry.
     Last,
-    /// The chain with the shortest time from entry to last step; of equally short ones the earliest.
+    /// The chain with the shortest time from entry to last step; of equally short ones the
+    /// earliest.
     Fastest,
 }
 
@@ -136,10 +178,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A funnel of `steps` steps that must all happen at most `window_us` microseconds after the first.
+    /// A funnel of `steps` steps that must all happen at most `window_us` microseconds after the
+    /// first.
     ///
-    /// Errors when `steps` is 0 or above [`MAX_STEPS`], when the window is not positive, when the modes do not combine,
-    /// and when a report other than the default is asked of ClickHouse's scan, which leaves no choice (FUNNEL-12).
+    /// Errors when `steps` is 0 or above [`MAX_STEPS`], when the window is not positive, when the
+    /// modes do not combine, and when a report other than the default is asked of ClickHouse's
+    /// scan, which leaves no choice (FUNNEL-12).
     pub fn try_new(
         steps: usize,
         window_us: i64,
@@ -157,7 +201,13 @@ impl Spec {
         if compat == Compat::ClickHouse && report != Report::First {
             return Err(SpecError::ReportUnderClickHouse { report });
         }
-        Ok(Self { steps, window_us, modes, compat, report })
+        Ok(Self {
+            steps,
+            window_us,
+            modes,
+            compat,
+            report,
+        })
     }
 
     /// How many steps the funnel has: 1 to [`MAX_STEPS`].
@@ -187,8 +237,8 @@ impl Spec {
 
     /// Whether rows that satisfy no step can change the answer.
     ///
-    /// True under `strict_order`, where such a row is an intruder: the caller must keep rows with mask 0.
-    /// Otherwise the caller may drop them before it sorts.
+    /// True under `strict_order`, where such a row is an intruder: the caller must keep rows with
+    /// mask 0. Otherwise the caller may drop them before it sorts.
     pub fn sees_all_rows(&self) -> bool {
         self.modes.strict_order
     }
@@ -198,17 +248,26 @@ impl Spec {
         steps_below(self.steps)
     }
 
-    /// The last moment at which a chain that entered at `entry_us` can still take a step (FUNNEL-3).
+    /// The last moment at which a chain that entered at `entry_us` can still take a step
+    /// (FUNNEL-3).
     ///
     /// Infinity plus a window is that infinity, and a sum beyond the range of time saturates.
     pub(super) fn deadline_us(&self, entry_us: i64) -> i64 {
-        if entry_us == i64::MIN { i64::MIN } else { entry_us.saturating_add(self.window_us) }
+        if entry_us == i64::MIN {
+            i64::MIN
+        } else {
+            entry_us.saturating_add(self.window_us)
+        }
     }
 }
 
 /// A mask of the first `count` steps, for `count` from 0 to [`MAX_STEPS`].
 pub(super) fn steps_below(count: usize) -> u64 {
-    if count >= MAX_STEPS { u64::MAX } else { (1 << count) - 1 }
+    if count >= MAX_STEPS {
+        u64::MAX
+    } else {
+        (1 << count) - 1
+    }
 }
 
 /// Why names or flags are no [`Modes`] that a funnel can have.

@@ -3,10 +3,12 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{Compat, Report};
+use super::super::journey::{Until, walk};
+use super::super::{Compat, MAX_STEPS, Report};
 use super::*;
 
-/// Up to eight rows at few times, so that ties and repeats are common; about a third satisfy several steps.
+/// Up to eight rows at few times, so that ties and repeats are common; about a third satisfy
+/// several steps.
 fn any_events() -> impl Strategy<Value = Events> {
     let mask = prop_oneof![
         1 => Just(0u64),
@@ -20,13 +22,22 @@ fn any_events() -> impl Strategy<Value = Events> {
 fn any_spec() -> impl Strategy<Value = Spec> {
     let window_us = prop_oneof![6 => 1..12i64, 1 => Just(i64::MAX)];
     let report = select(vec![Report::First, Report::Last, Report::Fastest]);
-    (1..=4usize, window_us, select(Modes::SUPPORTED.to_vec()), report).prop_map(|(steps, window_us, modes, report)| {
-        Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
-    })
+    (
+        1..=4usize,
+        window_us,
+        select(Modes::SUPPORTED.to_vec()),
+        report,
+    )
+        .prop_map(|(steps, window_us, modes, report)| {
+            Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
+        })
 }
 
 fn level_in(mode: &str, spec: &Spec, events: &Events) -> u32 {
-    level_of(&super::spec(spec.steps(), spec.window_us(), modes(mode)), events)
+    level_of(
+        &super::spec(spec.steps(), spec.window_us(), modes(mode)),
+        events,
+    )
 }
 
 proptest! {
@@ -45,6 +56,18 @@ proptest! {
         prop_assert_eq!(reported.len(), level_of(&spec, &events) as usize);
         prop_assert!(oracle::has_chain(&spec, &events, &reported));
         prop_assert_eq!(reported, oracle::times(&spec, &events));
+    }
+
+    #[test]
+    fn rows_of_one_time_are_shared_out_as_by_trying_every_way(
+        events in prop::collection::vec((0..4i64, 1..16u64), 0..=6),
+        steps in 3..=4usize,
+        window_us in 1..4i64,
+        report in select(vec![Report::First, Report::Last, Report::Fastest]),
+    ) {
+        let spec = with_report(&super::spec(steps, window_us, modes("strict_once")), report);
+        prop_assert_eq!(level_of(&spec, &events), oracle::level(&spec, &events));
+        prop_assert_eq!(times_of(&spec, &events), oracle::times(&spec, &events));
     }
 
     #[test]
@@ -135,7 +158,83 @@ proptest! {
     }
 }
 
-/// `PROPTEST_CASES` where set; else enough to meet every mode with every kind of tie, in a few seconds.
+/// Long journeys of many steps, which the oracle's enumeration cannot reach: most rows satisfy one
+/// step, in an order that makes progress likely.
+fn long_events() -> impl Strategy<Value = (usize, Events)> {
+    (1..=MAX_STEPS).prop_flat_map(|steps| {
+        let row = (0..steps, 0..4i64, any::<u64>(), 0..12u32);
+        prop::collection::vec(row, 0..200).prop_map(move |rows| {
+            let mut at_us = 0;
+            let events =
+                rows.into_iter()
+                    .enumerate()
+                    .map(|(index, (step, gap_us, extra, kind))| {
+                        at_us += gap_us;
+                        let mask = match kind {
+                            0 => 0,
+                            1 => 1 << step,
+                            2 => 1 << step | 1 << (extra % steps as u64),
+                            _ => 1 << (index % steps),
+                        };
+                        (at_us, mask)
+                    });
+            (steps, events.collect())
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_journeys_agree_with_the_entry_by_entry_scan(
+        (steps, events) in long_events(),
+        window_us in 1..400i64,
+        modes in select(Modes::SUPPORTED.to_vec()),
+    ) {
+        let native = super::spec(steps, window_us, modes);
+        let clickhouse = with_compat(&native, Compat::ClickHouse);
+        let reported = times_of(&native, &events);
+        prop_assert_eq!(reported.len(), level_of(&native, &events) as usize);
+        prop_assert!(is_chain(&native, &events, &reported));
+        if modes.strict_once {
+            let at_most = level_in("", &native, &events);
+            prop_assert!(level_of(&native, &events) <= at_most);
+            prop_assert!(level_of(&native, &events) >= level_in("strict_increase", &native, &events));
+        } else {
+            prop_assert_eq!(level_of(&clickhouse, &events), oracle::level(&clickhouse, &events));
+        }
+    }
+
+    #[test]
+    fn the_fast_loop_agrees_with_the_walk_of_the_journey_modes(
+        (steps, events) in long_events(),
+        window_us in 1..400i64,
+    ) {
+        let (at_us, masks) = columns(&events);
+        for mode in ["", "strict_increase"] {
+            let spec = super::spec(steps, window_us, modes(mode));
+            let mut deadlines = [0; MAX_STEPS + 1];
+            let walked = walk(&spec, &at_us, &masks, &mut deadlines, Until::JourneyEnds);
+            prop_assert_eq!(level_of(&spec, &events), walked.level, "{}", mode);
+        }
+    }
+
+    #[test]
+    fn rows_at_distinct_times_are_used_once_as_they_increase((steps, events) in long_events(), window_us in 1..400i64) {
+        let apart: Events = events.iter().zip(0..).map(|(&(at_us, mask), row)| (at_us + row, mask)).collect();
+        let once = super::spec(steps, window_us, modes("strict_once"));
+        prop_assert_eq!(level_of(&once, &apart), level_in("strict_increase", &once, &apart));
+        let increase = super::spec(steps, window_us, modes("strict_increase"));
+        prop_assert_eq!(times_of(&once, &apart), times_of(&increase, &apart));
+    }
+}
+
+/// `PROPTEST_CASES` where set; else enough to meet every mode with every kind of tie, in a few
+/// seconds.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(2_000)
 }

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Ask one question of one peer engine, in a process of its own, and print what it cost as one JSON line.
+
+    peers.py --peer duckdb --query Q2 --table lakes/20m-flat/events
+
+The table is opened and the query run once before the clock starts; then it runs once more, timed from the
+SQL text to the fetched rows. `peak_mb` is the most memory the process ever held, its runtime included.
+
+Peers    clickhouse (chdb), duckdb, polars, datafusion; each reads the lake's Parquet files
+Queries  Q2   users by the furthest of four steps reached within 7 days of the first one
+         Q10  events and revenue by event, and distinct users: the plain scan
+
+Each peer is asked in its own best words: ClickHouse with windowFunnel and an explicit structure without
+NULLs where the lake has none (half the cost of the inferred one), DuckDB with ASOF joins (half the cost of
+nested windows), Polars with whole-column expressions, DataFusion with standard window functions.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+
+import answers
+import machine
+
+STEPS = ["page_view", "product_view", "add_to_cart", "purchase"]
+WINDOW_US = 7 * 86_400_000_000
+
+
+def quoted(names):
+    return ", ".join(f"'{name}'" for name in names)
+
+
+# ---------------------------------------------------------------- ClickHouse
+
+CLICKHOUSE_STRUCTURE = (
+    "event_time DateTime64(6, \\'UTC\\'), user_id Int64, event LowCardinality(String), "
+    "revenue Nullable(Decimal(12, 2))")
+
+CLICKHOUSE_SQL = {
+    "Q2": f"""
+      SELECT level, count() FROM (
+        SELECT windowFunnel({WINDOW_US})(ts, {", ".join(f"event = '{step}'" for step in STEPS)}) AS level
+        FROM ev WHERE event IN ({quoted(STEPS)}) GROUP BY user_id)
+      WHERE level > 0 GROUP BY level""",
+    "Q10": """
+      SELECT event, count(), ifNull(sum(revenue), 0), 0 FROM ev GROUP BY event
+      UNION ALL SELECT '', 0, 0, uniqExact(user_id) FROM ev""",
+}
+
+
+def clickhouse(args, scratch):
+    from chdb.session import Session
+    session = Session(os.path.join(scratch, "chdb"))
+    session.query("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
+    session.query("USE bench")
+    session.query(f"SET max_threads = {args.threads}")
+    # it would remember which row groups the warm-up's filter kept
+    session.query("SET use_query_condition_cache = 0")
+    session.query(
+        "CREATE VIEW ev AS SELECT user_id, toUInt64(toUnixTimestamp64Micro(event_time)) AS ts, event, revenue "
+        f"FROM file('{args.files}', Parquet, '{CLICKHOUSE_STRUCTURE}')")
+
+    def run():
+        lines = session.query(CLICKHOUSE_SQL[args.query], "JSONCompactEachRow").bytes().splitlines()
+        return [tuple(json.loads(line)) for line in lines]
+    return run
+
+
+# ---------------------------------------------------------------- DuckDB
+
+def duckdb_sql():
+    def reached(k):
+        """The chains that reach step k: each row of it takes the latest chain that stood at step k - 1."""
+        return f"""c{k} AS (
+          SELECT s.user_id, s.ts, p.start FROM s{k} AS s
+          ASOF JOIN c{k - 1} AS p ON s.user_id = p.user_id AND s.ts >= p.ts
+          WHERE s.ts - p.start <= {WINDOW_US})"""
+    steps = ", ".join(f"s{k} AS (SELECT user_id, ts FROM ev WHERE event = '{step}')"
+                      for k, step in enumerate(STEPS, 1))
+    return {
+        "Q2": f"""
+          WITH {steps}, c1 AS (SELECT user_id, ts, ts AS start FROM s1),
+          {reached(2)}, {reached(3)}, {reached(4)},
+          l AS (SELECT user_id, max(k) AS level FROM (
+                  SELECT user_id, 1 AS k FROM s1 UNION ALL SELECT user_id, 2 FROM c2
+                  UNION ALL SELECT user_id, 3 FROM c3 UNION ALL SELECT user_id, 4 FROM c4)
+                GROUP BY user_id)
+          SELECT level, count(*) FROM l GROUP BY level""",
+        "Q10": PLAIN_SCAN,
+    }
+
+
+PLAIN_SCAN = """
+  SELECT event, count(*), coalesce(sum(revenue), 0), 0 FROM ev GROUP BY event
+  UNION ALL SELECT '', 0, 0, count(DISTINCT user_id) FROM ev"""
+
+
+def duckdb(args, scratch):
+    import duckdb
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"SET threads = {args.threads}")
+    connection.execute(f"SET temp_directory = '{scratch}'")
+    connection.execute(
+        "CREATE VIEW ev AS SELECT user_id, epoch_us(event_time) AS ts, event, revenue "
+        f"FROM read_parquet('{args.files}', hive_partitioning = false)")
+    sql = duckdb_sql()[args.query]
+    return lambda: connection.execute(sql).fetchall()
+
+
+# ---------------------------------------------------------------- DataFusion
+
+def datafusion_sql():
+    upto = "(PARTITION BY user_id ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    number = " ".join(f"WHEN '{step}' THEN {k}" for k, step in enumerate(STEPS, 1))
+    return {
+        "Q2": f"""
+          WITH e AS (SELECT user_id, ts, CASE event {number} END AS step
+                     FROM ev WHERE event IN ({quoted(STEPS)})),
+          a AS (SELECT *, max(CASE WHEN step = 1 THEN ts END) OVER {upto} AS s1 FROM e),
+          b AS (SELECT *, max(CASE WHEN step = 2 AND ts - s1 <= {WINDOW_US} THEN s1 END)
+                          OVER {upto} AS s2 FROM a),
+          c AS (SELECT *, max(CASE WHEN step = 3 AND ts - s2 <= {WINDOW_US} THEN s2 END)
+                          OVER {upto} AS s3 FROM b),
+          l AS (SELECT user_id, max(CASE WHEN step = 4 AND ts - s3 <= {WINDOW_US} THEN 4
+                                         WHEN s3 IS NOT NULL THEN 3 WHEN s2 IS NOT NULL THEN 2
+                                         WHEN s1 IS NOT NULL THEN 1 ELSE 0 END) AS level
+                FROM c GROUP BY user_id)
+          SELECT level, count(*) FROM l WHERE level > 0 GROUP BY level""",
+        "Q10": PLAIN_SCAN,
+    }
+
+
+def datafusion(args, _scratch):
+    import datafusion
+    context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(args.threads))
+    order = "WITH ORDER (user_id ASC, event_time ASC)" if args.layout == "clustered" else ""
+    context.sql(f"CREATE EXTERNAL TABLE raw STORED AS PARQUET {order} LOCATION '{args.table}/'").collect()
+    context.sql("CREATE VIEW ev AS SELECT user_id, CAST(event_time AS BIGINT) AS ts, event, revenue "
+                "FROM raw").collect()
+    sql = datafusion_sql()[args.query]
+
+    def run():
+        batches = context.sql(sql).collect()
+        return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
+    return run
+
+
+# ---------------------------------------------------------------- Polars
+
+def polars(args, _scratch):
+    os.environ["POLARS_MAX_THREADS"] = str(args.threads)
+    import polars as pl
+    ev = pl.scan_parquet(args.files, hive_partitioning=False).with_columns(
+        ts=pl.col("event_time").to_physical())
+    plans = {"Q2": polars_funnel, "Q10": polars_scan}
+    return lambda: plans[args.query](pl, ev, args.layout)
+
+
+def polars_funnel(pl, ev, layout):
+    user, ts, step, row = pl.col("user_id"), pl.col("ts"), pl.col("step"), pl.col("row")
+    e = ev.filter(pl.col("event").is_in(STEPS)).select(
+        "user_id", "ts",
+        step=pl.col("event").replace_strict(STEPS, [1, 2, 3, 4], return_dtype=pl.UInt8))
+    if layout != "clustered":  # a clustered lake's files already are in this order
+        e = e.sort("user_id", "ts")
+    e = e.with_row_index("row")
+
+    def follows(start):
+        """The chain that began at row `start` is this user's and still within the window."""
+        return (user.gather(start) == user) & (ts - ts.gather(start) <= WINDOW_US)
+
+    e = e.with_columns(c1=pl.when(step == 1).then(row).forward_fill())
+    for k in (2, 3):
+        chain = pl.col(f"c{k - 1}")
+        e = e.with_columns(pl.when((step == k) & follows(chain)).then(chain).forward_fill().alias(f"c{k}"))
+    # c2 and c3 carry over rows: a level counts on the row that reaches it
+    hits = [step == 1] + [(step == k) & follows(pl.col(f"c{k - 1}")) for k in (2, 3, 4)]
+    level = pl.max_horizontal(*[pl.when(hit).then(k).otherwise(0) for k, hit in enumerate(hits, 1)])
+    users = e.with_columns(level=level).group_by("user_id").agg(pl.col("level").max())
+    answer = users.filter(pl.col("level") > 0).group_by("level").len()
+    return answer.collect(engine="streaming").rows()
+
+
+def polars_scan(pl, ev, _layout):
+    by_event, people = pl.collect_all(
+        [ev.group_by("event").agg(pl.len(), pl.col("revenue").sum()), ev.select(pl.col("user_id").n_unique())],
+        engine="streaming")
+    return [(*row, 0) for row in by_event.rows()] + [("", 0, 0, people.item())]
+
+
+# ---------------------------------------------------------------- one run
+
+PEERS = {"clickhouse": clickhouse, "duckdb": duckdb, "polars": polars, "datafusion": datafusion}
+QUERIES = list(CLICKHOUSE_SQL)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", choices=list(PEERS), required=True)
+    parser.add_argument("--query", choices=QUERIES, required=True)
+    parser.add_argument("--table", required=True, help="a folder that make_lake.py wrote")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    args.table = args.table.rstrip("/")
+    with open(os.path.join(args.table, "_lake.json")) as meta:
+        args.layout = json.load(meta)["layout"]
+    args.files = args.table + ("/**/*.parquet" if args.layout == "daily" else "/*.parquet")
+
+    with tempfile.TemporaryDirectory() as scratch:
+        run = PEERS[args.peer](args, scratch)
+        run()
+        rows, cost = machine.measured(os.getpid(), run)
+        print(json.dumps({
+            "cpu_seconds": cost.cpu_seconds, "wall_seconds": cost.wall_seconds, "other_cores": cost.other_cores,
+            "peak_mb": machine.memory_mb(os.getpid(), "VmHWM"),
+            "rows": answers.canonical(rows), "checksum": answers.checksum(rows),
+        }), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+//! The commands: `serve`, `demo`, `functions`.
+
+mod config;
+mod demo;
+mod functions;
+mod serve;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, Result, SqlState};
+
+/// SQL-native marketing analytics over Parquet lakes, on the PostgreSQL protocol.
+#[derive(Debug, Parser)]
+#[command(name = "tributary", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve lakes to PostgreSQL clients
+    Serve(ServeArgs),
+    /// Make the demo lake, serve it, and ask it questions over the wire
+    Demo(DemoArgs),
+    /// List the functions, or explain one
+    Functions(FunctionsArgs),
+}
+
+/// Options of `serve`; each beats the same key of the config file.
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// A folder or URL of event files; its schema is NAME, or the last part of the path.
+    /// The first lake is on the search path
+    #[arg(long = "lake", value_name = "[NAME=]PATH_OR_URL")]
+    lakes: Vec<String>,
+    /// Where to listen; port 0 takes a free port and prints it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Folder for what the server itself writes: spilled rows of large statements
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Settings in TOML, under the same names as these options
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Threads that run queries [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Memory that statements may reserve together, like 8GiB [default: 70% of the machine]
+    #[arg(long, value_name = "SIZE", value_parser = config::parse_bytes)]
+    memory_limit: Option<usize>,
+    /// Listen on an address that other machines reach although nobody is asked for a password
+    #[arg(long)]
+    trust_network: bool,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Where to listen; port 0 takes a free port and prints it
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Keep the demo lake in this folder [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// End after the answers, with exit code 1 if one differs from what was planted
+    #[arg(long)]
+    once: bool,
+}
+
+/// Options of `functions`.
+#[derive(Debug, Args)]
+struct FunctionsArgs {
+    /// The function to explain; all are listed without
+    name: Option<String>,
+    /// Print JSON for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    let done = match cli.command {
+        Command::Serve(args) => network_runtime().and_then(|net| net.block_on(serve::run(args))),
+        Command::Demo(args) => network_runtime().and_then(|net| net.block_on(demo::run(args))),
+        Command::Functions(args) => functions::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tributary: {error}");
+            if let Some(detail) = &error.detail {
+                eprintln!("detail: {detail}");
+            }
+            if let Some(hint) = &error.hint {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread accepts, reads and writes; queries have their own threads.
+fn network_runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("net")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot start: {e}")))
+}
+
+/// Logs go to standard error; `RUST_LOG` chooses what.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A program that embeds the server may have its own log already.
+    let _ = logging.try_init();
+}

@@ -1,0 +1,229 @@
+//! A parsed statement to a logical plan, its parameters and its columns.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::execution::SessionState;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement as DfStatement;
+use datafusion::prelude::DataFrame;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, SelectItem, SetExpr, Statement};
+use datafusion::sql::sqlparser::parser::Parser;
+use tributary_udfs::TributaryDialect;
+
+use super::parameters::{self, ParameterHints};
+use super::{errors, postgres};
+use crate::error::{Error, Result, SqlState};
+
+/// A statement that gives rows, planned but not bound.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub plan: LogicalPlan,
+    /// Types of `$1`, `$2` ...: what the client declared, else what the place asks for.
+    pub parameters: Vec<DataType>,
+    pub columns: Vec<Column>,
+    pub shape: Shape,
+}
+
+/// One column of a result, under the name that PostgreSQL would give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    /// Type and metadata, as planned; batches may carry another encoding of the same values.
+    pub field: FieldRef,
+}
+
+impl Column {
+    /// A column that is not of a plan.
+    pub fn new(name: &str, data_type: DataType) -> Self {
+        Self { name: name.to_owned(), field: Arc::new(Field::new(name, data_type, true)) }
+    }
+}
+
+/// How the plan's batches become rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As they are.
+    Rows,
+    /// EXPLAIN: a line of text each.
+    Explain { verbose: bool },
+}
+
+/// Plans one statement: PostgreSQL's manners first, then our functions' syntax, then DataFusion.
+///
+/// `source` is the query text that error positions count in; `declared` holds the parameter
+/// types that the client gave, by position.
+pub async fn plan(
+    ctx: &SessionContext,
+    statement: &Statement,
+    source: &str,
+    declared: &[Option<DataType>],
+) -> Result<Planned> {
+    let state = ctx.state();
+    let mut statement = statement.clone();
+    let hints = parameters::hints(&statement);
+    postgres::rewrite(&mut statement)?;
+    tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
+    let shape = shape_of(&statement);
+    let plan = state
+        .statement_to_plan(DfStatement::Statement(Box::new(statement)))
+        .await
+        .map_err(|e| errors::from_datafusion(&e, source))?;
+    let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
+    refuse_what_only_reads_may_not(&plan)?;
+    let columns = match shape {
+        Shape::Explain { .. } => {
+            vec![Column::new("QUERY PLAN", DataType::Utf8)]
+        }
+        Shape::Rows => columns(&plan),
+    };
+    if parameters.is_empty() {
+        check_early(&state, &plan, source)?;
+    }
+    Ok(Planned { plan, parameters, columns, shape })
+}
+
+/// Puts values in the places of the parameters.
+pub fn bind(planned: &Planned, values: Vec<ScalarValue>, text: &str) -> Result<LogicalPlan> {
+    if planned.parameters.len() > values.len() {
+        return Err(Error::new(
+            SqlState::PROTOCOL_VIOLATION,
+            format!(
+                "bind message supplies {} parameters, but the statement requires {}",
+                values.len(),
+                planned.parameters.len()
+            ),
+        ));
+    }
+    if values.is_empty() {
+        return Ok(planned.plan.clone());
+    }
+    planned
+        .plan
+        .clone()
+        .replace_params_with_values(&ParamValues::from(values))
+        .map_err(|e| errors::from_datafusion(&e, text))
+}
+
+/// The value of an expression without columns or parameters.
+pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Result<ScalarValue> {
+    let failed = |e| errors::from_datafusion(&e, source);
+    let state = ctx.state();
+    let item = SelectItem::UnnamedExpr(expr.clone());
+    let mut statement = Parser::parse_sql(&TributaryDialect::default(), "SELECT 1")
+        .ok()
+        .and_then(|mut statements| statements.pop())
+        .ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "cannot make a query of one value"))?;
+    if let Statement::Query(query) = &mut statement
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.projection = vec![item];
+    }
+    postgres::rewrite(&mut statement)?;
+    let plan = state
+        .statement_to_plan(DfStatement::Statement(Box::new(statement)))
+        .await
+        .map_err(failed)?;
+    let batches = DataFrame::new(state, plan).collect().await.map_err(failed)?;
+    match batches.iter().find(|b| b.num_rows() == 1 && b.num_columns() == 1) {
+        Some(batch) => ScalarValue::try_from_array(batch.column(0), 0).map_err(failed),
+        None => Err(Error::new(SqlState::SYNTAX_ERROR, "a parameter of EXECUTE must be one value")),
+    }
+}
+
+/// Runs the analyzer now, so that a wrong call is an error of Parse and not of Execute.
+fn check_early(state: &SessionState, plan: &LogicalPlan, text: &str) -> Result<()> {
+    state
+        .analyzer()
+        .execute_and_check(plan.clone(), state.config_options(), |_, _| {})
+        .map(|_| ())
+        .map_err(|e| errors::from_datafusion(&e, text))
+}
+
+fn shape_of(statement: &Statement) -> Shape {
+    match statement {
+        Statement::Explain { verbose, .. } => Shape::Explain { verbose: *verbose },
+        _ => Shape::Rows,
+    }
+}
+
+/// What is left after transaction, session and catalogue statements must only read.
+fn refuse_what_only_reads_may_not(plan: &LogicalPlan) -> Result<()> {
+    let what = match plan {
+        LogicalPlan::Dml(_) => "INSERT, UPDATE and DELETE",
+        LogicalPlan::Ddl(_) => "this definition",
+        LogicalPlan::Copy(_) => "COPY",
+        LogicalPlan::Statement(_) => "this statement",
+        _ => return Ok(()),
+    };
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+        .with_hint("Lakes are read; CREATE VIEW and CREATE EXTERNAL TABLE name what to read."))
+}
+
+/// Gives every placeholder a type and lists the types in order.
+fn type_parameters(
+    plan: LogicalPlan,
+    declared: &[Option<DataType>],
+    hints: &ParameterHints,
+    text: &str,
+) -> Result<(LogicalPlan, Vec<DataType>)> {
+    let inferred =
+        plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
+    let highest = inferred
+        .keys()
+        .filter_map(|name| parameters::index_of(name))
+        .map(|index| index + 1)
+        .max()
+        .unwrap_or(0)
+        .max(declared.len());
+    let types: Vec<DataType> = (0..highest)
+        .map(|index| {
+            declared
+                .get(index)
+                .cloned()
+                .flatten()
+                .or_else(|| hints.get(index))
+                .or_else(|| {
+                    let field = inferred.get(&format!("${}", index + 1))?.as_ref()?;
+                    Some(field.data_type().clone())
+                })
+                .filter(|data_type| !data_type.is_null())
+                .unwrap_or(DataType::Utf8)
+        })
+        .collect();
+    if types.is_empty() {
+        return Ok((plan, types));
+    }
+    let typed = plan
+        .transform_up_with_subqueries(|node| {
+            node.map_expressions(|expr| expr.transform_up(|e| Ok(with_type(e, &types))))?
+                .map_data(LogicalPlan::recompute_schema)
+        })
+        .map_err(|e| errors::from_datafusion(&e, text))?;
+    Ok((typed.data, types))
+}
+
+fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {
+    let Expr::Placeholder(Placeholder { id, field }) = expr else {
+        return Transformed::no(expr);
+    };
+    let Some(data_type) = parameters::index_of(&id).and_then(|index| types.get(index)) else {
+        return Transformed::no(Expr::Placeholder(Placeholder { id, field }));
+    };
+    let typed: FieldRef = Arc::new(Field::new("", data_type.clone(), true));
+    Transformed::yes(Expr::Placeholder(Placeholder { id, field: Some(typed) }))
+}
+
+fn columns(plan: &LogicalPlan) -> Vec<Column> {
+    let fields = plan.schema().fields().iter();
+    let column = |field: &FieldRef| Column {
+        name: postgres::label(field.name()).to_owned(),
+        field: Arc::clone(field),
+    };
+    fields.map(column).collect()
+}

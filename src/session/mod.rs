@@ -1,0 +1,400 @@
+//! One connection's world: user, settings, transaction, prepared statements, its own context.
+//!
+//! The wire speaks to a [`Session`] in statements and values; the session runs them through
+//! [`crate::query`] and answers with rows or a tag. Nothing here knows a protocol.
+
+mod info;
+pub mod settings;
+mod statement;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::system::SessionInfo;
+use crate::catalog::{Catalog, SessionCatalog, Snapshot};
+use crate::engine::Engine;
+use crate::error::{Error, Result, SqlState};
+use crate::query::{self, Column, Flow, Kind, Parsed, Planned, Shape};
+
+pub use info::Registry;
+pub use settings::Settings;
+pub use transaction::TransactionStatus;
+
+/// Something the client is told beside the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub severity: &'static str,
+    pub state: SqlState,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Notice {
+    /// For the user's information.
+    pub fn notice(state: SqlState, message: impl Into<String>) -> Self {
+        Self { severity: "NOTICE", state, message: message.into(), hint: None }
+    }
+
+    /// Something is likely not as the user thinks.
+    pub fn warning(state: SqlState, message: impl Into<String>) -> Self {
+        Self { severity: "WARNING", state, message: message.into(), hint: None }
+    }
+}
+
+/// A statement that was parsed, and where it gives rows planned, ready to run with values.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub parsed: Parsed,
+    /// Types of the parameters, in order.
+    pub parameters: Vec<DataType>,
+    /// Columns of the answer; empty where there are no rows.
+    pub columns: Vec<Column>,
+    declared: Vec<Option<DataType>>,
+    planned: Option<Planned>,
+    /// The catalogue it was planned against: a newer one means planning again.
+    snapshot: Arc<Snapshot>,
+}
+
+/// What a statement answers.
+#[derive(Debug)]
+pub enum Outcome {
+    Rows(Rows),
+    /// A command tag alone: `SET`, `BEGIN`, `CREATE VIEW`.
+    Done(String),
+}
+
+/// A bound plan whose rows have not been asked for yet.
+#[derive(Debug)]
+pub struct Rows {
+    pub columns: Vec<Column>,
+    /// The word of the command tag; the count of rows follows it.
+    pub tag: &'static str,
+    source: Arc<str>,
+    plan: LogicalPlan,
+    shape: Shape,
+}
+
+/// Who is connected, and the number by which others know the connection.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub process_id: i32,
+    pub user: String,
+    pub database: String,
+    /// The client's address.
+    pub client_addr: Option<String>,
+}
+
+/// One connection.
+pub struct Session {
+    identity: Identity,
+    engine: Arc<Engine>,
+    catalog: SessionCatalog,
+    context: SessionContext,
+    registry: Arc<Registry>,
+    inner: Arc<Mutex<Inner>>,
+    /// DataFusion's options as the session found them: RESET goes back to these.
+    initial_options: ConfigOptions,
+    /// The token of the statement that runs now, for cancel requests.
+    running: Mutex<Option<CancellationToken>>,
+    doing: Mutex<info::Doing>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+/// What statements change.
+pub(crate) struct Inner {
+    settings: Settings,
+    transaction: transaction::Transaction,
+    /// `None` is a blank statement, which binds and runs as nothing.
+    statements: HashMap<String, Option<Arc<Prepared>>>,
+}
+
+impl Session {
+    /// Opens a session: its own settings, catalogue view and context.
+    pub fn new(
+        engine: Arc<Engine>,
+        catalog: Arc<Catalog>,
+        registry: Arc<Registry>,
+        identity: Identity,
+    ) -> Result<Arc<Self>> {
+        let catalog = SessionCatalog::new(catalog, identity.user.clone());
+        let path = catalog.search_path().iter().map(|s| quote(s)).collect::<Vec<_>>().join(", ");
+        let settings = Settings::new(&identity.user, &path);
+        let inner = Arc::new(Mutex::new(Inner {
+            settings,
+            transaction: transaction::Transaction::default(),
+            statements: HashMap::new(),
+        }));
+        let context = engine.session(Arc::new(catalog.clone()), |mut builder| {
+            SessionCatalog::configure(builder.config().get_or_insert_default().options_mut());
+            builder
+        });
+        query::postgres::register(&context, &catalog)
+            .map_err(|e| query::errors::from_datafusion(&e, ""))?;
+        catalog.bind_planner(context.state_weak_ref());
+        let initial_options = context.state().config_options().as_ref().clone();
+        let doing = info::Doing { connected_at_us: info::now_us(), ..Default::default() };
+        let session = Arc::new(Self {
+            identity,
+            engine,
+            catalog,
+            context,
+            registry,
+            inner,
+            initial_options,
+            running: Mutex::new(None),
+            doing: Mutex::new(doing),
+            notices: Mutex::new(vec![]),
+        });
+        session.catalog.bind_info(Arc::downgrade(&session) as Weak<dyn SessionInfo>);
+        session.registry.enter(&session);
+        Ok(session)
+    }
+
+    /// Who is connected.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The parameters of which clients are told, by name.
+    pub fn reported_settings(&self) -> Vec<(&'static str, String)> {
+        self.inner.lock().settings.reported().map(|(name, value)| (name, value.to_owned())).collect()
+    }
+
+    /// The zone in which instants are printed.
+    pub fn time_zone(&self) -> String {
+        self.inner.lock().settings.time_zone().to_owned()
+    }
+
+    /// The longest time of a statement, if there is a limit.
+    pub fn statement_timeout(&self) -> Option<std::time::Duration> {
+        self.inner.lock().settings.statement_timeout()
+    }
+
+    /// Whether a transaction is open, and whether it has failed.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.inner.lock().transaction.status()
+    }
+
+    /// Marks the open transaction as failed; outside of one nothing changes.
+    pub fn fail(&self) {
+        self.inner.lock().transaction.fail();
+    }
+
+    /// Takes what the client should be told now.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock())
+    }
+
+    /// A token for the statement that starts now; [`Session::cancel`] reaches the latest one.
+    pub fn start_statement(&self) -> CancellationToken {
+        let token = CancellationToken::new();
+        *self.running.lock() = Some(token.clone());
+        token
+    }
+
+    /// The rows of an earlier statement are read on: cancel requests reach it again.
+    pub fn resume_statement(&self, token: &CancellationToken) {
+        *self.running.lock() = Some(token.clone());
+    }
+
+    /// No statement runs: a cancel request that comes now has nothing to stop.
+    pub fn end_statement(&self) {
+        *self.running.lock() = None;
+    }
+
+    /// Whether a statement runs now.
+    pub fn is_running(&self) -> bool {
+        self.running.lock().is_some()
+    }
+
+    /// Applies a setting of the start-up message; RESET goes back to it.
+    pub fn set_initial(&self, name: &str, value: &str) -> Result<()> {
+        statement::set_initial(self, name, value)
+    }
+
+    /// Stops the running statement, if there is one.
+    pub fn cancel(&self) {
+        if let Some(token) = self.running.lock().take() {
+            token.cancel();
+        }
+    }
+
+    /// Keeps a statement under a name; the empty name is overwritten, others may not exist yet.
+    /// `None` keeps a blank statement.
+    pub fn store_statement(&self, name: &str, prepared: Option<Arc<Prepared>>) -> Result<()> {
+        let statements = &mut self.inner.lock().statements;
+        if !name.is_empty() && statements.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        statements.insert(name.to_owned(), prepared);
+        Ok(())
+    }
+
+    /// A statement that was kept under a name; `None` is a blank one.
+    pub fn statement(&self, name: &str) -> Result<Option<Arc<Prepared>>> {
+        self.inner.lock().statements.get(name).cloned().ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_SQL_STATEMENT_NAME,
+                format!("prepared statement \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// Forgets a statement; that there is none is no error, as the protocol has it.
+    pub fn close_statement(&self, name: &str) {
+        self.inner.lock().statements.remove(name);
+    }
+
+    /// Parses, rewrites and plans a statement. `declared` are the types the client gave.
+    pub async fn prepare(
+        self: &Arc<Self>,
+        parsed: Parsed,
+        declared: Vec<Option<DataType>>,
+    ) -> Result<Prepared> {
+        self.refuse_in_failed_transaction(&parsed)?;
+        self.now_doing(&parsed.text);
+        self.refresh_catalog().await;
+        self.catalog.pin();
+        let snapshot = self.catalog.snapshot();
+        let Some(columns) = statement::answers_itself(&parsed, self)? else {
+            let planned = self.plan(&parsed, &declared).await?;
+            return Ok(Prepared {
+                parameters: planned.parameters.clone(),
+                columns: planned.columns.clone(),
+                planned: Some(planned),
+                parsed,
+                declared,
+                snapshot,
+            });
+        };
+        Ok(Prepared { parsed, parameters: vec![], columns, declared, planned: None, snapshot })
+    }
+
+    /// Runs a prepared statement with its values, up to the point where rows would flow.
+    pub async fn execute(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+    ) -> Result<Outcome> {
+        self.refuse_in_failed_transaction(&prepared.parsed)?;
+        self.now_doing(&prepared.parsed.text);
+        let Some(planned) = &prepared.planned else {
+            return statement::run(self, &prepared.parsed).await;
+        };
+        self.refresh_catalog().await;
+        self.catalog.pin();
+        let source = Arc::clone(&prepared.parsed.source);
+        let plan = if Arc::ptr_eq(&prepared.snapshot, &self.catalog.snapshot()) {
+            query::bind(planned, values, &source)?
+        } else {
+            let planned = self.plan(&prepared.parsed, &prepared.declared).await?;
+            if planned.columns != prepared.columns {
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "cached plan must not change result type",
+                )
+                .with_hint("Prepare the statement again."));
+            }
+            query::bind(&planned, values, &source)?
+        };
+        Ok(Outcome::Rows(Rows {
+            columns: prepared.columns.clone(),
+            tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
+            source,
+            plan,
+            shape: planned.shape,
+        }))
+    }
+
+    /// Lets the rows flow. `encode` runs on the query threads, once for each piece of a batch.
+    pub fn start<T, F>(&self, rows: Rows, cancel: CancellationToken, mut encode: F) -> Flow<T>
+    where
+        T: Send + 'static,
+        F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
+    {
+        let shape = rows.shape;
+        query::start(&self.engine, self.context.state(), rows.plan, rows.source, cancel, move |batch| {
+            match shape {
+                Shape::Rows => encode(batch),
+                Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
+            }
+        })
+    }
+
+    fn now_doing(&self, query: &str) {
+        let mut doing = self.doing.lock();
+        query.clone_into(&mut doing.query);
+        doing.query_started_at_us = Some(info::now_us());
+    }
+
+    /// Lists the lakes again where the last listing is old, so that new files are seen.
+    async fn refresh_catalog(&self) {
+        // A lake that cannot be listed keeps its tables; the catalogue has logged why.
+        let _ = self.catalog.server().refresh().await;
+    }
+
+    fn refuse_in_failed_transaction(&self, parsed: &Parsed) -> Result<()> {
+        let failed = self.transaction_status() == TransactionStatus::Failed;
+        if failed && !statement::ends_transaction(parsed) {
+            return Err(Error::new(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Plans on the query threads: their stacks are large, and the network's thread stays free.
+    async fn plan(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Planned> {
+        let Kind::Sql(statement) = &parsed.kind else {
+            return Err(Error::new(SqlState::INTERNAL_ERROR, "this statement gives no rows"));
+        };
+        let (context, statement) = (self.context.clone(), statement.clone());
+        let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
+        self.engine
+            .spawn(async move { query::plan(&context, &statement, &source, &declared).await })
+            .join()
+            .await?
+    }
+
+    fn tell(&self, notice: Notice) {
+        self.notices.lock().push(notice);
+    }
+
+    /// Rows that are already known (SHOW), as a plan like any other.
+    fn known_rows(&self, columns: Vec<Column>, batch: RecordBatch, tag: &'static str) -> Result<Outcome> {
+        let failed = |e: datafusion::error::DataFusionError| query::errors::from_datafusion(&e, "");
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(failed)?;
+        let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(failed)?;
+        Ok(Outcome::Rows(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
+    }
+}
+
+/// A name as it stands in `search_path`: quoted where it is not a plain lower-case word.
+fn quote(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.registry.leave(self.identity.process_id);
+    }
+}

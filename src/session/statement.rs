@@ -1,0 +1,553 @@
+//! Statements that a session answers itself: transactions, settings, prepared statements,
+//! definitions. Everything else is a plan.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::config::ConfigOptions;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement,
+    UnaryOperator, Value,
+};
+
+use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
+use crate::catalog;
+use crate::error::{Error, Result, SqlState};
+use crate::query::{self, Column, Kind, Parsed};
+
+/// Prefixes of settings that DataFusion's options hold, ours among them.
+const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
+
+/// Whether the statement may run in a failed transaction.
+pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
+    matches!(
+        sql(parsed),
+        Some(Statement::Commit { .. } | Statement::Rollback { savepoint: None, .. })
+    )
+}
+
+/// The columns of a statement that needs no plan (none, for most); `None` if it is a plan.
+pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Option<Vec<Column>>> {
+    let Some(statement) = sql(parsed) else { return Ok(Some(vec![])) };
+    Ok(match statement {
+        Statement::Query(_) | Statement::Explain { .. } | Statement::ExplainTable { .. } => None,
+        Statement::ShowVariable { variable } => Some(show_columns(&variable_name(variable))),
+        Statement::Execute { name, .. } => {
+            let prepared = session.statement(&statement_name(name.as_ref())?)?;
+            Some(prepared.map_or_else(Vec::new, |p| p.columns.clone()))
+        }
+        _ => Some(vec![]),
+    })
+}
+
+/// Runs a statement that needs no plan.
+pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
+    let statement = match &parsed.kind {
+        Kind::External(create) => {
+            let notices = query::ddl::create_external_table(
+                &session.catalog,
+                &session.context,
+                create,
+                parsed,
+            )
+            .await?;
+            return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
+        }
+        Kind::Sql(statement) => statement,
+    };
+    match statement.as_ref() {
+        Statement::StartTransaction { begin, .. } => Ok(begin_block(session, *begin)),
+        Statement::Commit { .. } => commit(session),
+        Statement::Rollback { savepoint: None, .. } => Ok(rollback(session)),
+        Statement::Set(set) => assign(session, set),
+        Statement::Reset(reset) => {
+            match &reset.reset {
+                Reset::ALL => reset_all(session),
+                Reset::ConfigurationParameter(name) => reset_one(session, &name.to_string())?,
+            }
+            Ok(done("RESET"))
+        }
+        Statement::ShowVariable { variable } => show(session, &variable_name(variable)),
+        Statement::Discard { object_type } => discard(session, object_type),
+        Statement::Prepare { name, data_types, statement } => {
+            prepare(session, name, data_types, statement, parsed).await
+        }
+        Statement::Execute { name, parameters, .. } => {
+            execute(session, name.as_ref(), parameters, parsed).await
+        }
+        Statement::Deallocate { name, .. } => deallocate(session, name),
+        Statement::CreateView(view) => {
+            let notices = query::ddl::create_view(&session.catalog, view, parsed).await?;
+            Ok(defined(session, "CREATE VIEW", notices, Lifetime::OfServer))
+        }
+        Statement::CreateSchema { schema_name, if_not_exists, .. } => {
+            let name = match schema_name {
+                SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => name,
+                SchemaName::UnnamedAuthorization(_) => return Err(unsupported(parsed)),
+            };
+            let notices = query::ddl::create_schema(&session.catalog, name, *if_not_exists)?;
+            Ok(defined(session, "CREATE SCHEMA", notices, Lifetime::OfServer))
+        }
+        Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+            let (tag, notices) =
+                query::ddl::drop(&session.catalog, *object_type, names, *if_exists, *cascade)?;
+            Ok(defined(session, tag, notices, Lifetime::Over))
+        }
+        _ => Err(unsupported(parsed)),
+    }
+}
+
+fn sql(parsed: &Parsed) -> Option<&Statement> {
+    match &parsed.kind {
+        Kind::Sql(statement) => Some(statement),
+        Kind::External(_) => None,
+    }
+}
+
+fn done(tag: &str) -> Outcome {
+    Outcome::Done(tag.to_owned())
+}
+
+fn unsupported(parsed: &Parsed) -> Error {
+    let words: Vec<&str> = parsed.text.split_whitespace().take(2).collect();
+    let words = words.join(" ").to_uppercase();
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{words} is not supported"))
+        .with_hint("Lakes are read; CREATE VIEW and CREATE EXTERNAL TABLE name what to read.")
+}
+
+// ---- transactions
+
+fn begin_block(session: &Session, begin: bool) -> Outcome {
+    let mut inner = session.inner.lock();
+    if inner.transaction.status() == TransactionStatus::Idle {
+        let Inner { settings, transaction, .. } = &mut *inner;
+        transaction.begin(settings);
+        drop(inner);
+        session.catalog.begin();
+        session.doing.lock().transaction_started_at_us = Some(super::info::now_us());
+    } else {
+        drop(inner);
+        session.tell(Notice::warning(
+            SqlState::ACTIVE_SQL_TRANSACTION,
+            "there is already a transaction in progress",
+        ));
+    }
+    done(if begin { "BEGIN" } else { "START TRANSACTION" })
+}
+
+fn commit(session: &Session) -> Result<Outcome> {
+    match session.transaction_status() {
+        TransactionStatus::Idle => {
+            no_transaction(session);
+            Ok(done("COMMIT"))
+        }
+        TransactionStatus::Failed => Ok(rollback(session)),
+        TransactionStatus::Open => {
+            let committed = session.catalog.commit();
+            end_block(session, committed.is_ok());
+            committed.map(|()| done("COMMIT"))
+        }
+    }
+}
+
+fn rollback(session: &Session) -> Outcome {
+    if session.transaction_status() == TransactionStatus::Idle {
+        no_transaction(session);
+    } else {
+        session.catalog.rollback();
+        end_block(session, false);
+    }
+    done("ROLLBACK")
+}
+
+fn end_block(session: &Session, committed: bool) {
+    session.doing.lock().transaction_started_at_us = None;
+    let mut inner = session.inner.lock();
+    if let Some(settings) = inner.transaction.end(committed) {
+        inner.settings = settings;
+        drop(inner);
+        apply_settings(session);
+    }
+}
+
+fn no_transaction(session: &Session) {
+    session.tell(Notice::warning(
+        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+        "there is no transaction in progress",
+    ));
+}
+
+// ---- settings
+
+fn assign(session: &Session, set: &Set) -> Result<Outcome> {
+    match set {
+        Set::SingleAssignment { scope, variable, values, .. } => {
+            let name = variable.0.iter().map(part_text).collect::<Vec<_>>().join(".");
+            set_one(session, &name, values, is_local(*scope))?;
+        }
+        Set::SetTimeZone { local, value } => {
+            set_one(session, "TimeZone", std::slice::from_ref(value), *local)?;
+        }
+        Set::SetNames { charset_name, .. } => {
+            session.inner.lock().settings.set("client_encoding", &charset_name.value)?;
+        }
+        Set::SetNamesDefault {} => session.inner.lock().settings.reset("client_encoding")?,
+        // Every transaction reads one snapshot of the catalogue and writes no data.
+        Set::SetTransaction { .. } => {}
+        Set::SetRole { role_name, .. } => {
+            let role = role_name.as_ref().map(|r| r.value.as_str());
+            if role.is_some_and(|role| role != session.identity.user) {
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "SET ROLE to another role is not supported",
+                ));
+            }
+        }
+        _ => {
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "this form of SET is not supported",
+            )
+            .with_hint("Use SET name = value."));
+        }
+    }
+    Ok(done("SET"))
+}
+
+fn is_local(scope: Option<ContextModifier>) -> bool {
+    matches!(scope, Some(ContextModifier::Local))
+}
+
+fn set_one(session: &Session, name: &str, values: &[Expr], local: bool) -> Result<()> {
+    let texts = values.iter().map(value_text).collect::<Result<Vec<_>>>()?;
+    if is_default(values) {
+        return reset_one(session, name);
+    }
+    let value = if name.eq_ignore_ascii_case("search_path") {
+        quote_list(values, &texts)
+    } else {
+        texts.join(", ")
+    };
+    set_setting(session, name, &value, local)
+}
+
+/// `SET x TO DEFAULT`.
+fn is_default(values: &[Expr]) -> bool {
+    let [Expr::Identifier(word)] = values else { return false };
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default")
+}
+
+/// Sets one setting; `local` until the end of the transaction block.
+pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: bool) -> Result<()> {
+    if is_option(name) {
+        let state = session.context.state_ref();
+        return set_option(state.write().config_mut().options_mut(), name, value);
+    }
+    let mut inner = session.inner.lock();
+    let Inner { settings, transaction, .. } = &mut *inner;
+    if local && !transaction.keep_for_commit(settings) {
+        drop(inner);
+        session.tell(Notice::warning(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "SET LOCAL can only be used in transaction blocks",
+        ));
+        return Ok(());
+    }
+    settings.set(name, value)?;
+    drop(inner);
+    apply_settings(session);
+    Ok(())
+}
+
+/// The value of a setting as SHOW prints it; `None` if there is no such setting.
+pub(super) fn current_setting(session: &Session, name: &str) -> Option<String> {
+    if !is_option(name) {
+        return session.inner.lock().settings.get(name).ok().map(|(_, value)| value.to_owned());
+    }
+    let wanted = name.to_ascii_lowercase();
+    let state = session.context.state();
+    let entry = state.config_options().entries().into_iter().find(|e| e.key == wanted)?;
+    Some(entry.value.unwrap_or_default())
+}
+
+/// `SET search_path = a, "B"` keeps its quotes, so that it can be read back.
+fn quote_list(values: &[Expr], texts: &[String]) -> String {
+    let one_text = matches!(values, [Expr::Value(_)]);
+    if one_text {
+        return texts.join(", ");
+    }
+    let quoted = values.iter().zip(texts).map(|(value, text)| match value {
+        Expr::Identifier(word) if word.quote_style.is_none() => text.to_lowercase(),
+        _ => super::quote(text),
+    });
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+/// A setting of the start-up message.
+pub(super) fn set_initial(session: &Session, name: &str, value: &str) -> Result<()> {
+    if is_option(name) {
+        let state = session.context.state_ref();
+        return set_option(state.write().config_mut().options_mut(), name, value);
+    }
+    session.inner.lock().settings.set_initial(name, value)?;
+    apply_settings(session);
+    Ok(())
+}
+
+fn reset_one(session: &Session, name: &str) -> Result<()> {
+    if is_option(name) {
+        return reset_option(session, name);
+    }
+    session.inner.lock().settings.reset(name)?;
+    apply_settings(session);
+    Ok(())
+}
+
+fn reset_all(session: &Session) {
+    session.inner.lock().settings.reset_all();
+    apply_settings(session);
+}
+
+/// Brings the context and the catalogue in line with the settings.
+fn apply_settings(session: &Session) {
+    let (zone, path) = {
+        let inner = session.inner.lock();
+        (inner.settings.time_zone().to_owned(), inner.settings.search_path())
+    };
+    session.catalog.set_search_path(path);
+    let state = session.context.state_ref();
+    settings::apply_time_zone(state.write().config_mut().options_mut(), &zone);
+}
+
+fn is_option(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    OPTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn set_option(options: &mut ConfigOptions, name: &str, value: &str) -> Result<()> {
+    options.set(&name.to_ascii_lowercase(), value).map_err(|e| wrong_option(name, &e))
+}
+
+/// Goes back to what the session started with.
+fn reset_option(session: &Session, name: &str) -> Result<()> {
+    let key = name.to_ascii_lowercase();
+    let Some(entry) = session.initial_options.entries().into_iter().find(|e| e.key == key) else {
+        return Err(unknown_option(name));
+    };
+    let state = session.context.state_ref();
+    let mut state = state.write();
+    match entry.value {
+        Some(value) => set_option(state.config_mut().options_mut(), name, &value),
+        None => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("parameter \"{name}\" has no value to go back to"),
+        )),
+    }
+}
+
+fn unknown_option(name: &str) -> Error {
+    Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+}
+
+fn wrong_option(name: &str, error: &datafusion::error::DataFusionError) -> Error {
+    let why = error.strip_backtrace();
+    let unknown = why.contains("not found") || why.contains("Could not find");
+    let state = if unknown { SqlState::UNDEFINED_OBJECT } else { SqlState::INVALID_PARAMETER_VALUE };
+    Error::new(state, format!("parameter \"{name}\": {why}"))
+}
+
+fn part_text(part: &datafusion::sql::sqlparser::ast::ObjectNamePart) -> String {
+    part.as_ident().map_or_else(|| part.to_string(), |ident| ident.value.clone())
+}
+
+/// A value of SET: a word, a text, a number, with its sign.
+fn value_text(value: &Expr) -> Result<String> {
+    let wrong = || {
+        Error::new(SqlState::SYNTAX_ERROR, format!("SET takes words, texts and numbers, not {value}"))
+    };
+    match value {
+        Expr::Identifier(word) => Ok(word.value.clone()),
+        Expr::CompoundIdentifier(words) => {
+            Ok(words.iter().map(|w| w.value.clone()).collect::<Vec<_>>().join("."))
+        }
+        Expr::Value(literal) => match &literal.value {
+            Value::Number(number, _) => Ok(number.to_string()),
+            Value::Boolean(yes) => Ok(if *yes { "on" } else { "off" }.to_owned()),
+            Value::Null => Err(wrong()),
+            other => other.clone().into_string().ok_or_else(wrong),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(format!("-{}", value_text(expr)?)),
+        Expr::UnaryOp { op: UnaryOperator::Plus, expr } => value_text(expr),
+        Expr::Interval(interval) => value_text(&interval.value),
+        _ => Err(wrong()),
+    }
+}
+
+/// `SHOW TIME ZONE` and `SHOW TRANSACTION ISOLATION LEVEL` are two names of one word each.
+fn variable_name(words: &[Ident]) -> String {
+    let name: Vec<&str> = words.iter().map(|w| w.value.as_str()).collect();
+    match name.join(" ").to_ascii_lowercase().as_str() {
+        "time zone" => "TimeZone".to_owned(),
+        "transaction isolation level" => "transaction_isolation".to_owned(),
+        "session authorization" => "session_authorization".to_owned(),
+        _ => name.join("."),
+    }
+}
+
+fn show_columns(name: &str) -> Vec<Column> {
+    if name.eq_ignore_ascii_case("all") {
+        return ["name", "setting", "description"].map(|n| Column::new(n, DataType::Utf8)).to_vec();
+    }
+    vec![Column::new(&name.to_lowercase(), DataType::Utf8)]
+}
+
+fn show(session: &Session, name: &str) -> Result<Outcome> {
+    let columns = show_columns(name);
+    let rows: Vec<Vec<String>> = if name.eq_ignore_ascii_case("all") {
+        let settings = session.inner.lock().settings.all();
+        settings.into_iter().map(|s| vec![s.name, s.value, s.description]).collect()
+    } else {
+        match current_setting(session, name) {
+            Some(value) => vec![vec![value]],
+            None => return Err(unknown_option(name)),
+        }
+    };
+    let fields: Vec<Field> =
+        columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();
+    let arrays = (0..fields.len())
+        .map(|i| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[i]))) as _)
+        .collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.to_string()))?;
+    session.known_rows(columns, batch, "SHOW")
+}
+
+fn discard(session: &Session, what: &DiscardObject) -> Result<Outcome> {
+    if matches!(what, DiscardObject::ALL) {
+        if session.transaction_status() != TransactionStatus::Idle {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "DISCARD ALL cannot run inside a transaction block",
+            ));
+        }
+        session.inner.lock().statements.clear();
+        reset_all(session);
+        return Ok(done("DISCARD ALL"));
+    }
+    Ok(done(&format!("DISCARD {what}")))
+}
+
+// ---- prepared statements in SQL
+
+async fn prepare(
+    session: &Arc<Session>,
+    name: &Ident,
+    data_types: &[datafusion::sql::sqlparser::ast::DataType],
+    statement: &Statement,
+    parsed: &Parsed,
+) -> Result<Outcome> {
+    let declared = data_types.iter().map(query::parameter_type).collect();
+    let inner = Parsed {
+        text: parsed.text.clone(),
+        source: Arc::clone(&parsed.source),
+        kind: Kind::Sql(Box::new(statement.clone())),
+    };
+    let prepared = Box::pin(session.prepare(inner, declared)).await?;
+    session.store_statement(&fold(name), Some(Arc::new(prepared)))?;
+    Ok(done("PREPARE"))
+}
+
+async fn execute(
+    session: &Arc<Session>,
+    name: Option<&ObjectName>,
+    parameters: &[Expr],
+    parsed: &Parsed,
+) -> Result<Outcome> {
+    let Some(prepared) = session.statement(&statement_name(name)?)? else {
+        return Ok(done("SELECT 0"));
+    };
+    if prepared.parameters.len() != parameters.len() {
+        return Err(Error::new(
+            SqlState::SYNTAX_ERROR,
+            format!(
+                "wrong number of parameters for prepared statement: expected {}, got {}",
+                prepared.parameters.len(),
+                parameters.len()
+            ),
+        ));
+    }
+    let mut values = Vec::with_capacity(parameters.len());
+    for (expr, target) in parameters.iter().zip(&prepared.parameters) {
+        let value = constant(session, expr, parsed).await?;
+        let value = value
+            .cast_to(target)
+            .map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?;
+        values.push(value);
+    }
+    Box::pin(session.execute(&prepared, values)).await
+}
+
+/// The value of an expression without columns.
+async fn constant(session: &Arc<Session>, expr: &Expr, parsed: &Parsed) -> Result<ScalarValue> {
+    let (context, expr) = (session.context.clone(), expr.clone());
+    let source = Arc::clone(&parsed.source);
+    let evaluate = async move { query::constant(&context, &expr, &source).await };
+    session.engine.spawn(evaluate).join().await?
+}
+
+fn deallocate(session: &Session, name: &Ident) -> Result<Outcome> {
+    if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
+        session.inner.lock().statements.clear();
+        return Ok(done("DEALLOCATE ALL"));
+    }
+    let name = fold(name);
+    session.statement(&name)?;
+    session.close_statement(&name);
+    Ok(done("DEALLOCATE"))
+}
+
+fn statement_name(name: Option<&ObjectName>) -> Result<String> {
+    match name.map(|n| n.0.as_slice()) {
+        Some([part]) => Ok(part.as_ident().map_or_else(|| part.to_string(), fold)),
+        _ => Err(Error::new(SqlState::SYNTAX_ERROR, "EXECUTE needs the name of a prepared statement")),
+    }
+}
+
+/// An identifier as PostgreSQL folds it.
+fn fold(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+// ---- definitions
+
+/// How long what a statement made will live, which the user should know.
+#[derive(PartialEq, Eq)]
+enum Lifetime {
+    OfServer,
+    Over,
+}
+
+fn defined(
+    session: &Session,
+    tag: &str,
+    notices: Vec<catalog::Notice>,
+    lifetime: Lifetime,
+) -> Outcome {
+    for notice in notices {
+        session.tell(Notice::notice(notice.state, notice.message));
+    }
+    if lifetime == Lifetime::OfServer {
+        let mut notice = Notice::notice(
+            SqlState::SUCCESSFUL_COMPLETION,
+            "definitions are kept until the server stops",
+        );
+        notice.hint = Some("Run the statement again after a restart.".to_owned());
+        session.tell(notice);
+    }
+    done(tag)
+}

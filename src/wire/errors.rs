@@ -1,0 +1,47 @@
+//! Errors and notices as protocol messages.
+
+use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::messages::response::NoticeResponse;
+
+use crate::error::{Error, SqlState};
+use crate::session::Notice;
+
+/// An error that ends a statement.
+pub fn error(error: Error) -> PgWireError {
+    user_error("ERROR", error)
+}
+
+/// An error that ends the connection.
+pub fn fatal(error: Error) -> PgWireError {
+    user_error("FATAL", error)
+}
+
+fn user_error(severity: &str, error: Error) -> PgWireError {
+    let mut info = ErrorInfo::new(severity.to_owned(), error.state.0.to_owned(), error.message);
+    info.severity_nonlocalized = Some(severity.to_owned());
+    info.detail = error.detail;
+    info.hint = error.hint;
+    info.position = error.position.map(|position| position.to_string());
+    PgWireError::UserError(Box::new(info))
+}
+
+/// Something the client is told beside the answer.
+pub fn notice(notice: Notice) -> NoticeResponse {
+    let mut info =
+        ErrorInfo::new(notice.severity.to_owned(), notice.state.0.to_owned(), notice.message);
+    info.severity_nonlocalized = Some(notice.severity.to_owned());
+    info.hint = notice.hint;
+    info.into()
+}
+
+/// Gives the protocol library's own errors the SQLSTATE that PostgreSQL has for them.
+pub fn with_sqlstate(error: &mut PgWireError) {
+    let state = match error {
+        PgWireError::UserError(_) | PgWireError::IoError(_) => return,
+        PgWireError::UnsupportedProtocolVersion(..) => SqlState::FEATURE_NOT_SUPPORTED,
+        PgWireError::QueryCanceled => SqlState::QUERY_CANCELED,
+        PgWireError::ApiError(_) => SqlState::INTERNAL_ERROR,
+        _ => SqlState::PROTOCOL_VIOLATION,
+    };
+    *error = user_error("ERROR", Error::new(state, error.to_string()));
+}

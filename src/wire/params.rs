@@ -1,0 +1,376 @@
+//! Parameters as a client sends them, to the values that a plan is bound with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
+use datafusion::scalar::ScalarValue;
+use pgwire::api::Type;
+
+use super::{binary, types};
+use crate::error::{Error, Result, SqlState};
+
+/// Where a parameter stands in the statement, for messages.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    number: usize,
+    pg: &'a Type,
+}
+
+/// Decodes one parameter (`number` counts from 1) of type `pg` for a place of type `target`.
+///
+/// `zone` is the session's: text without an offset is local there when it means an instant.
+pub fn decode(
+    number: usize,
+    bytes: Option<&Bytes>,
+    pg: &Type,
+    is_binary: bool,
+    target: &DataType,
+    zone: &str,
+) -> Result<ScalarValue> {
+    let place = Place { number, pg };
+    let Some(bytes) = bytes else {
+        return ScalarValue::try_from(target).map_err(|e| place.wrong(&e.to_string()));
+    };
+    let value = if is_binary {
+        from_binary(place, bytes, pg)?
+    } else {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| place.error(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "is not valid UTF-8"))?;
+        from_text(place, text, pg, zone)?
+    };
+    // A numeric keeps the digits that were sent; the planner widens what it is compared with.
+    if matches!(value, ScalarValue::Decimal128(..)) && target.is_decimal() {
+        return Ok(value);
+    }
+    if value.data_type() == *target {
+        return Ok(value);
+    }
+    value.cast_to(target).map_err(|e| place.wrong(&e.strip_backtrace()))
+}
+
+impl Place<'_> {
+    fn error(self, state: SqlState, what: &str) -> Error {
+        Error::new(state, format!("parameter ${} ({}) {what}", self.number, self.pg.name()))
+    }
+
+    fn wrong(self, why: &str) -> Error {
+        let why = why.lines().next().unwrap_or_default();
+        self.error(SqlState::INVALID_TEXT_REPRESENTATION, &format!("cannot be read: {why}"))
+    }
+
+    fn length(self, length: usize) -> Error {
+        let what = format!("has a binary value of {length} bytes, which is not its format");
+        self.error(SqlState::INVALID_BINARY_REPRESENTATION, &what)
+    }
+}
+
+fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<ScalarValue> {
+    if let Some(item) = types::item_of(pg) {
+        let items = parse_array(text)
+            .ok_or_else(|| place.wrong("it is not a one-dimensional array like {a,b}"))?;
+        let values = items
+            .into_iter()
+            .map(|item_text| match item_text {
+                Some(item_text) => from_text(place, &item_text, &item, zone),
+                None => null_of(&item),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        return list(place, values, &item);
+    }
+    let utf8 = || ScalarValue::Utf8(Some(text.to_owned()));
+    let trimmed = || ScalarValue::Utf8(Some(text.trim().to_owned()));
+    match *pg {
+        Type::NUMERIC => {
+            let scale = text.split_once('.').map_or(0, |(_, digits)| {
+                digits.trim_end().bytes().take_while(u8::is_ascii_digit).count()
+            });
+            let scale = i8::try_from(scale.min(37)).unwrap_or(37);
+            trimmed()
+                .cast_to(&DataType::Decimal128(38, scale))
+                .map_err(|e| place.wrong(&e.strip_backtrace()))
+        }
+        Type::BYTEA => match text.strip_prefix("\\x") {
+            Some(hex) => decode_hex(hex)
+                .map(|bytes| ScalarValue::Binary(Some(bytes)))
+                .ok_or_else(|| place.wrong("it is not hexadecimal")),
+            None => Ok(ScalarValue::Binary(Some(text.as_bytes().to_vec()))),
+        },
+        Type::BOOL => match text.trim().to_ascii_lowercase().as_str() {
+            "t" | "true" | "y" | "yes" | "on" | "1" => Ok(ScalarValue::Boolean(Some(true))),
+            "f" | "false" | "n" | "no" | "off" | "0" => Ok(ScalarValue::Boolean(Some(false))),
+            _ => Err(place.wrong("it is neither true nor false")),
+        },
+        Type::TIMESTAMPTZ => {
+            let local = DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
+            trimmed().cast_to(&local).map_err(|e| place.wrong(&e.strip_backtrace()))
+        }
+        _ => match types::arrow_type(pg) {
+            None | Some(DataType::Utf8) => Ok(utf8()),
+            Some(target) => {
+                trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace()))
+            }
+        },
+    }
+}
+
+fn from_binary(place: Place<'_>, bytes: &[u8], pg: &Type) -> Result<ScalarValue> {
+    if let Some(item) = types::item_of(pg) {
+        return array_from_binary(place, bytes, &item);
+    }
+    let int8 = || bytes.try_into().map(i64::from_be_bytes).map_err(|_| place.length(bytes.len()));
+    let int4 = || bytes.try_into().map(i32::from_be_bytes).map_err(|_| place.length(bytes.len()));
+    Ok(match *pg {
+        Type::BOOL => match bytes {
+            [byte] => ScalarValue::Boolean(Some(*byte != 0)),
+            _ => return Err(place.length(bytes.len())),
+        },
+        Type::INT2 => ScalarValue::Int16(Some(
+            bytes.try_into().map(i16::from_be_bytes).map_err(|_| place.length(bytes.len()))?,
+        )),
+        Type::INT4 => ScalarValue::Int32(Some(int4()?)),
+        Type::OID => ScalarValue::Int64(Some(i64::from(int4()? as u32))),
+        Type::INT8 => ScalarValue::Int64(Some(int8()?)),
+        Type::FLOAT4 => ScalarValue::Float32(Some(f32::from_bits(int4()? as u32))),
+        Type::FLOAT8 => ScalarValue::Float64(Some(f64::from_bits(int8()? as u64))),
+        Type::NUMERIC => match binary::numeric_from(bytes) {
+            Some((value, scale)) => ScalarValue::Decimal128(Some(value), 38, scale),
+            None => {
+                let what = "is not a number of at most 38 digits";
+                return Err(place.error(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, what));
+            }
+        },
+        Type::BYTEA => ScalarValue::Binary(Some(bytes.to_vec())),
+        Type::DATE => {
+            ScalarValue::Date32(Some(int4()?.saturating_add(binary::EPOCH_DAYS as i32)))
+        }
+        Type::TIME => ScalarValue::Time64Microsecond(Some(int8()?)),
+        Type::TIMESTAMP => {
+            ScalarValue::TimestampMicrosecond(Some(binary::timestamp_from(int8()?)), None)
+        }
+        Type::TIMESTAMPTZ => ScalarValue::TimestampMicrosecond(
+            Some(binary::timestamp_from(int8()?)),
+            Some("UTC".into()),
+        ),
+        Type::INTERVAL => interval_from_binary(place, bytes)?,
+        Type::UUID => match <[u8; 16]>::try_from(bytes) {
+            Ok(bytes) => ScalarValue::Utf8(Some(uuid_text(&bytes))),
+            Err(_) => return Err(place.length(bytes.len())),
+        },
+        Type::JSONB => match bytes.split_first() {
+            Some((1, text)) => utf8(place, text)?,
+            _ => return Err(place.length(bytes.len())),
+        },
+        _ => utf8(place, bytes)?,
+    })
+}
+
+fn utf8(place: Place<'_>, bytes: &[u8]) -> Result<ScalarValue> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(ScalarValue::Utf8(Some(text.to_owned()))),
+        Err(_) => Err(place.error(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "is not valid UTF-8")),
+    }
+}
+
+fn interval_from_binary(place: Place<'_>, bytes: &[u8]) -> Result<ScalarValue> {
+    if bytes.len() != 16 {
+        return Err(place.length(bytes.len()));
+    }
+    let (mut micros, mut days, mut months) = ([0; 8], [0; 4], [0; 4]);
+    micros.copy_from_slice(&bytes[..8]);
+    days.copy_from_slice(&bytes[8..12]);
+    months.copy_from_slice(&bytes[12..]);
+    let nanos = i64::from_be_bytes(micros).checked_mul(1000).ok_or_else(|| {
+        place.error(SqlState::DATETIME_FIELD_OVERFLOW, "is longer than 292 years of hours")
+    })?;
+    Ok(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
+        i32::from_be_bytes(months),
+        i32::from_be_bytes(days),
+        nanos,
+    ))))
+}
+
+/// Dimensions, NULL flag, item type, length and lower bound, then each item with its length.
+fn array_from_binary(place: Place<'_>, bytes: &[u8], item: &Type) -> Result<ScalarValue> {
+    let mut rest = bytes;
+    let mut int4 = || {
+        let (head, tail) = rest.split_at_checked(4)?;
+        rest = tail;
+        Some(i32::from_be_bytes(head.try_into().ok()?))
+    };
+    let header = || place.length(bytes.len());
+    let dimensions = int4().ok_or_else(header)?;
+    let (_, _) = (int4().ok_or_else(header)?, int4().ok_or_else(header)?);
+    let count = match dimensions {
+        0 => 0,
+        1 => {
+            let count = int4().ok_or_else(header)?;
+            int4().ok_or_else(header)?;
+            count
+        }
+        _ => return Err(place.error(SqlState::FEATURE_NOT_SUPPORTED, "has more than one dimension")),
+    };
+    let mut values = vec![];
+    for _ in 0..count {
+        let (head, tail) = rest.split_at_checked(4).ok_or_else(header)?;
+        let length = i32::from_be_bytes(head.try_into().map_err(|_| header())?);
+        rest = tail;
+        let Ok(length) = usize::try_from(length) else {
+            values.push(null_of(item)?);
+            continue;
+        };
+        let (value, tail) = rest.split_at_checked(length).ok_or_else(header)?;
+        rest = tail;
+        values.push(from_binary(place, value, item)?);
+    }
+    list(place, values, item)
+}
+
+fn null_of(item: &Type) -> Result<ScalarValue> {
+    let data_type = types::arrow_type(item).unwrap_or(DataType::Utf8);
+    ScalarValue::try_from(&data_type)
+        .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
+}
+
+fn list(place: Place<'_>, values: Vec<ScalarValue>, item: &Type) -> Result<ScalarValue> {
+    let item_type = match values.iter().find(|v| !v.is_null()) {
+        Some(value) => value.data_type(),
+        None => types::arrow_type(item).unwrap_or(DataType::Utf8),
+    };
+    let values = values
+        .into_iter()
+        .map(|value| match value.is_null() || value.data_type() != item_type {
+            true => value.cast_to(&item_type),
+            false => Ok(value),
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| place.wrong(&e.strip_backtrace()))?;
+    let array = ScalarValue::new_list(&values, &item_type, true);
+    Ok(ScalarValue::List(array as Arc<_>))
+}
+
+/// `{a,"b c",NULL}`: one dimension, as PostgreSQL writes it. `None` where it is not that.
+fn parse_array(text: &str) -> Option<Vec<Option<String>>> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = vec![];
+    if inner.trim().is_empty() {
+        return Some(items);
+    }
+    let mut chars = inner.chars().peekable();
+    loop {
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        let mut item = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            loop {
+                match chars.next()? {
+                    '"' => break,
+                    '\\' => item.push(chars.next()?),
+                    c => item.push(c),
+                }
+            }
+            while chars.next_if(|c| c.is_whitespace()).is_some() {}
+            items.push(Some(item));
+        } else {
+            while let Some(c) = chars.next_if(|c| *c != ',') {
+                match c {
+                    '{' | '}' | '"' => return None,
+                    '\\' => item.push(chars.next()?),
+                    c => item.push(c),
+                }
+            }
+            let item = item.trim_end();
+            items.push((!item.eq_ignore_ascii_case("null")).then(|| item.to_owned()));
+        }
+        match chars.next() {
+            None => return Some(items),
+            Some(',') => {}
+            Some(_) => return None,
+        }
+    }
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| (byte as char).to_digit(16);
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8))
+        .collect()
+}
+
+fn uuid_text(bytes: &[u8; 16]) -> String {
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn array_of(value: &ScalarValue) -> datafusion::arrow::array::ArrayRef {
+        value.to_array().unwrap()
+    }
+
+    fn text(pg: &Type, text: &str) -> Result<ScalarValue> {
+        let target = types::arrow_type(pg).unwrap();
+        decode(1, Some(&Bytes::copy_from_slice(text.as_bytes())), pg, false, &target, "UTC")
+    }
+
+    #[test]
+    fn text_values_are_read_as_postgresql_writes_them() {
+        assert_eq!(text(&Type::BOOL, "t").unwrap(), ScalarValue::Boolean(Some(true)));
+        assert_eq!(text(&Type::INT8, " 42 ").unwrap(), ScalarValue::Int64(Some(42)));
+        assert_eq!(
+            text(&Type::NUMERIC, "12.50").unwrap(),
+            ScalarValue::Decimal128(Some(1250), 38, 2)
+        );
+        assert_eq!(text(&Type::BYTEA, "\\x00ff").unwrap(), ScalarValue::Binary(Some(vec![0, 255])));
+        let instant = text(&Type::TIMESTAMPTZ, "2026-03-01 08:00:00+08").unwrap();
+        assert_eq!(instant, ScalarValue::TimestampMicrosecond(Some(1_772_323_200_000_000), Some("UTC".into())));
+    }
+
+    #[test]
+    fn text_without_offset_is_local_in_the_zone_of_the_session() {
+        let target = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let bytes = Bytes::from_static(b"2026-03-01 08:00:00");
+        let value =
+            decode(1, Some(&bytes), &Type::TIMESTAMPTZ, false, &target, "Asia/Shanghai").unwrap();
+        assert_eq!(value, ScalarValue::TimestampMicrosecond(Some(1_772_323_200_000_000), Some("UTC".into())));
+    }
+
+    #[test]
+    fn an_unreadable_value_names_parameter_and_type() {
+        let error = text(&Type::INT4, "many").unwrap_err();
+        assert_eq!(error.state, SqlState::INVALID_TEXT_REPRESENTATION);
+        assert!(error.message.starts_with("parameter $1 (int4) cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn arrays_of_text_keep_quotes_commas_and_nulls() {
+        let value = text(&Type::TEXT_ARRAY, r#"{红茶,"a,\"b\"",NULL,"NULL"}"#).unwrap();
+        let list = ScalarValue::new_list(
+            &[Some("红茶"), Some("a,\"b\""), None, Some("NULL")].map(|s| ScalarValue::Utf8(s.map(str::to_owned))),
+            &DataType::Utf8,
+            true,
+        );
+        assert_eq!(&array_of(&value), &array_of(&ScalarValue::List(list)));
+        assert_eq!(parse_array("{{1},{2}}"), None);
+        assert_eq!(parse_array("{}"), Some(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_value_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80), binary: bool) {
+            let bytes = Bytes::from(bytes);
+            for pg in [Type::BOOL, Type::INT4, Type::NUMERIC, Type::INTERVAL, Type::TIMESTAMPTZ,
+                       Type::DATE, Type::UUID, Type::JSONB, Type::TEXT_ARRAY, Type::INT8_ARRAY, Type::NUMERIC_ARRAY] {
+                let target = types::arrow_type(&pg).unwrap();
+                let _ = decode(1, Some(&bytes), &pg, binary, &target, "UTC");
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+"""A check is a function whose name is a sentence; all are run, each failure is told, and the count is the last line."""
+
+import sys
+import time
+import traceback
+
+_CHECKS = []
+
+
+def check(function):
+    """Marks a function as a check."""
+    _CHECKS.append(function)
+    return function
+
+
+def equal(got, expected):
+    """Fails with both sides."""
+    if got != expected or type(got) is not type(expected):
+        raise AssertionError(f"expected {expected!r}, got {got!r}")
+
+
+def contains(text, fragment):
+    """Fails with both."""
+    if fragment not in text:
+        raise AssertionError(f"expected {fragment!r} in {text!r}")
+
+
+def run():
+    """Runs the checks, or those whose names hold an argument, and ends the process."""
+    chosen = [f for f in _CHECKS if not sys.argv[1:] or any(word in f.__name__ for word in sys.argv[1:])]
+    failed = 0
+    for function in chosen:
+        started = time.monotonic()
+        try:
+            function()
+        except Exception as error:  # Whatever a driver raises is the news.
+            failed += 1
+            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == function.__code__.co_filename]
+            line = f" (line {frames[-1].lineno})" if frames else ""
+            print(f"FAILED: {function.__name__.replace('_', ' ')}{line}\n  {type(error).__name__}: {error}")
+        took = time.monotonic() - started
+        if took > 10:
+            print(f"slow: {function.__name__.replace('_', ' ')} took {took:.1f} s")
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)

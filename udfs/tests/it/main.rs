@@ -1,0 +1,12 @@
+//! The functions as a DataFusion program uses them, in process.
+
+mod dialect;
+mod documentation;
+mod errors;
+mod invariance;
+mod labels;
+mod parameters;
+mod plain;
+mod plans;
+mod rules;
+mod support;
