@@ -5,6 +5,7 @@
 //! [`label`] is the name a result column shows to the client.
 
 mod ast;
+mod canned;
 mod casts;
 mod emptiness;
 mod expressions;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 /// that [`label`] takes off again.
 /// Fails with 0A000 or 42704 on what cannot be honoured, such as a collation that does not exist here.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    canned::replace(statement)?;
     labels::add(statement);
     let mut rewriter = Rewriter;
     if let ControlFlow::Break(error) = statement.visit(&mut rewriter) {
