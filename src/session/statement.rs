@@ -30,6 +30,19 @@ pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
     )
 }
 
+/// Whether the statement itself begins or ends blocks, or may not run in one.
+pub(super) fn is_about_transactions(parsed: &Parsed) -> bool {
+    matches!(
+        sql(parsed),
+        Some(
+            Statement::StartTransaction { .. }
+                | Statement::Commit { .. }
+                | Statement::Rollback { .. }
+                | Statement::Discard { .. }
+        )
+    )
+}
+
 /// The columns of a statement that needs no plan (none, for most); `None` if it is a plan.
 pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Option<Vec<Column>>> {
     let Some(statement) = sql(parsed) else { return Ok(Some(vec![])) };
@@ -121,7 +134,7 @@ fn unsupported(parsed: &Parsed) -> Error {
 
 // ---- transactions
 
-fn begin_block(session: &Session, begin: bool) -> Outcome {
+pub(super) fn begin_block(session: &Session, begin: bool) -> Outcome {
     let mut inner = session.inner.lock();
     if inner.transaction.status() == TransactionStatus::Idle {
         let Inner { settings, transaction, .. } = &mut *inner;
@@ -139,7 +152,7 @@ fn begin_block(session: &Session, begin: bool) -> Outcome {
     done(if begin { "BEGIN" } else { "START TRANSACTION" })
 }
 
-fn commit(session: &Session) -> Result<Outcome> {
+pub(super) fn commit(session: &Session) -> Result<Outcome> {
     match session.transaction_status() {
         TransactionStatus::Idle => {
             no_transaction(session);
@@ -154,7 +167,7 @@ fn commit(session: &Session) -> Result<Outcome> {
     }
 }
 
-fn rollback(session: &Session) -> Outcome {
+pub(super) fn rollback(session: &Session) -> Outcome {
     if session.transaction_status() == TransactionStatus::Idle {
         no_transaction(session);
     } else {

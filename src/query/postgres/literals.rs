@@ -16,7 +16,7 @@ pub fn rewrite_expr(expr: &mut Expr) {
     match expr {
         Expr::Interval(interval) => {
             if let Some(text) = string_constant(&interval.value) {
-                *interval.value = constant(&interval_text(text));
+                *interval.value = text_constant(&interval_text(text).into_owned());
             }
         }
         Expr::TypedString(typed) => {
@@ -34,7 +34,7 @@ pub fn rewrite_expr(expr: &mut Expr) {
             if matches!(data_type, DataType::Bytea)
                 && let Some(hex) = string_constant(operand).and_then(|text| text.strip_prefix("\\x"))
             {
-                *expr = call("decode", vec![constant(hex), constant("hex")]);
+                *expr = call("decode", vec![text_constant(hex), text_constant("hex")]);
             }
         }
         _ => {}
@@ -49,14 +49,14 @@ fn rewrite_cast(operand: &mut Box<Expr>, data_type: &DataType) {
     if let Some(text) = string_constant(inner) {
         let normal = normal_text(text, data_type);
         if normal != text {
-            **inner = constant(&normal);
+            **inner = text_constant(&normal);
         }
     } else if let Expr::Value(value) = inner.as_ref()
         && let Value::Number(number, _) = &value.value
         && is_numeric(data_type)
     {
         // As a number it would pass through a float and lose digits.
-        **inner = constant(&number.to_string());
+        **inner = text_constant(&number.to_string());
     }
 }
 
@@ -67,6 +67,10 @@ fn widen(data_type: &mut DataType) {
         DataType::Uuid => *data_type = DataType::Text,
         _ => {}
     }
+}
+
+fn text_constant(text: &str) -> Expr {
+    constant(Value::SingleQuotedString(text.to_owned()))
 }
 
 fn is_numeric(data_type: &DataType) -> bool {
