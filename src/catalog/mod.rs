@@ -18,7 +18,7 @@ mod tests;
 mod view;
 
 pub use change::{Change, Notice};
-pub use name::{QualifiedName, quote_ident};
+pub use name::{QualifiedName, REPEATED, column_label, quote_ident};
 pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};

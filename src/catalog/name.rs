@@ -25,6 +25,16 @@ impl fmt::Display for QualifiedName {
     }
 }
 
+/// Separates a result column's name from the number that tells it apart from an earlier one of the same name.
+///
+/// The rewrites of `query/postgres` add it; no user can type it.
+pub const REPEATED: char = '\u{1}';
+
+/// The name of a result column as the user sees it: without what tells it apart.
+pub fn column_label(column: &str) -> &str {
+    column.split(REPEATED).next().unwrap_or(column)
+}
+
 /// Quotes an identifier if it would not be read back as itself.
 ///
 /// Lower-case letters, digits, `_` and `$` stay bare unless the word is reserved; everything else is quoted,

@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
     Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut,
 };
 
-use super::name::QualifiedName;
+use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
 
 /// A view's definition and the columns it had when it was made.
@@ -92,10 +92,11 @@ fn rename_columns(plan: LogicalPlan, renames: &[String]) -> datafusion::error::R
 
 fn reject_duplicate_columns(plan: &LogicalPlan) -> datafusion::error::Result<()> {
     let mut seen = BTreeSet::new();
-    match plan.schema().fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+    let mut labels = plan.schema().fields().iter().map(|field| column_label(field.name()));
+    match labels.find(|label| !seen.insert(*label)) {
         None => Ok(()),
-        Some(field) => {
-            let message = format!("column \"{}\" specified more than once", field.name());
+        Some(label) => {
+            let message = format!("column \"{label}\" specified more than once");
             Err(Error::new(SqlState("42701"), message)
                 .with_hint("Give each column of the view a name of its own with AS.")
                 .into())

@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
 pub use functions::register;
-pub use labels::label;
+pub use crate::catalog::column_label as label;
 
 use crate::error::{Error, Result};
 
@@ -80,6 +80,6 @@ impl VisitorMut for Rewriter {
 }
 
 #[cfg(test)]
-mod psql;
+mod clients;
 #[cfg(test)]
 mod tests;
