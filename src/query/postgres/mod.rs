@@ -11,6 +11,7 @@ mod emptiness;
 mod expressions;
 pub mod functions;
 mod labels;
+mod literals;
 mod subqueries;
 
 use std::ops::ControlFlow;
@@ -19,6 +20,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use functions::register;
 pub use crate::catalog::column_label as label;
+pub use literals::interval_text;
 
 use crate::error::{Error, Result};
 
@@ -62,6 +64,7 @@ impl VisitorMut for Rewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         let outcome = expressions::rewrite_expr(expr).and_then(|()| {
+            literals::rewrite_expr(expr);
             casts::rewrite_expr(expr);
             subqueries::rewrite_expr(expr);
             Ok(())

@@ -42,7 +42,7 @@ impl Engine {
         let statements = format!(
             "SET datafusion.execution.target_partitions = {partitions}; \
              SET datafusion.execution.batch_size = {batch_size}; \
-             SET tributary.one_stage = {one_stage}"
+             SET tributary.one_stage = '{one_stage}'"
         );
         client.batch_execute(&statements).await.map_err(Failure)?;
         Ok(Self { client, protocol })

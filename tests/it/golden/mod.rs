@@ -61,9 +61,19 @@ async fn run_all(protocol: Protocol, settings: Settings) {
         file_count += 1;
         let mut runner = Runner::new(|| Engine::connect(server.config(), protocol, settings));
         runner.with_column_validator(engine::same_types);
-        runner.with_normalizer(str_as_it_is);
-        if let Err(error) = runner.run_file_async(&path).await {
-            let _ = writeln!(failures, "{name}: {}\n", error.display(false));
+        runner.with_normalizer(single_spaces);
+        runner.set_var(
+            "testdata".to_owned(),
+            fixtures::testdata("").display().to_string().trim_end_matches('/').to_owned(),
+        );
+        for (variable, text) in plain_twins() {
+            runner.set_var(variable, text);
+        }
+        // All blocks run, also after one that failed: a wrong rule shows in all that it touches.
+        for record in sqllogictest::parse_file(&path).unwrap_or_else(|error| panic!("{name}: {error}")) {
+            if let Err(error) = runner.run_async(record).await {
+                let _ = writeln!(failures, "{}\n", error.display(false));
+            }
         }
         runner.shutdown_async().await;
     }
@@ -71,8 +81,17 @@ async fn run_all(protocol: Protocol, settings: Settings) {
     assert!(failures.is_empty(), "{protocol:?}, {settings:?}\n\n{failures}");
 }
 
-/// Values are compared as they are but for the spaces around them.
+/// The twins in standard SQL: `sql/plain/funnel.sql` is `${plain_funnel}` in files that switch substitution on.
+fn plain_twins() -> impl Iterator<Item = (String, String)> {
+    fixtures::files_below(&fixtures::root().join("sql/plain"), &["sql"]).into_iter().map(|path| {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (format!("plain_{name}"), format!("{}\n", text.trim_end().trim_end_matches(';')))
+    })
+}
+
+/// Values are compared with their spaces folded, as the columns of a row are only separated by one.
 #[allow(clippy::ptr_arg, reason = "the type of sqllogictest's normalizers")]
-fn str_as_it_is(text: &String) -> String {
+fn single_spaces(text: &String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
