@@ -23,8 +23,8 @@ pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
 pub use snapshot::{
-    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
-    Snapshot, SystemRelation,
+    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot,
+    SystemRelation,
 };
 pub use source::{LakeSource, TableSource};
 pub use system::{FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};

@@ -181,9 +181,8 @@ async fn refusals_carry_postgresqls_codes() {
 async fn schemas_come_and_go() {
     let (server, _) = server();
     let client = Client::connect(&server);
-    let create = |name: &str, if_not_exists| {
-        client.catalog.apply(Change::CreateSchema { name: name.to_owned(), if_not_exists })
-    };
+    let create =
+        |name: &str, if_not_exists| client.catalog.apply(Change::CreateSchema { name: name.to_owned(), if_not_exists });
     let drop = |name: &str, if_exists, cascade| {
         client.catalog.apply(Change::DropSchema { name: name.to_owned(), if_exists, cascade })
     };

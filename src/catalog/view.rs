@@ -13,9 +13,7 @@ use datafusion::common::Column;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as PlannedStatement;
-use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut};
 
 use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
@@ -120,13 +118,15 @@ fn keep_columns(
         .fields()
         .iter()
         .map(|field| {
-            now.columns().into_iter().find(|column: &Column| column.name() == field.name()).map(Expr::Column).ok_or_else(
-                || {
+            now.columns()
+                .into_iter()
+                .find(|column: &Column| column.name() == field.name())
+                .map(Expr::Column)
+                .ok_or_else(|| {
                     let message = format!("view {view} reads column \"{}\", which is gone", field.name());
                     Error::new(SqlState::UNDEFINED_COLUMN, message)
                         .with_hint("Make the view again with CREATE OR REPLACE VIEW.")
-                },
-            )
+                })
         })
         .collect::<Result<_, _>>()?;
     LogicalPlanBuilder::from(plan).project(kept)?.build()

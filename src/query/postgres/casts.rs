@@ -20,7 +20,9 @@ pub fn rewrite_expr(expr: &mut Expr) {
             if let Some(name) = object_type(data_type) {
                 let operand = take(operand);
                 *expr = call(&format!("{name}in"), vec![operand]);
-            } else if let (DataType::Array(_), Some(items)) = (&*data_type, string_constant(operand).and_then(array_items)) {
+            } else if let (DataType::Array(_), Some(items)) =
+                (&*data_type, string_constant(operand).and_then(array_items))
+            {
                 // `'{1,2}'::int[]`
                 **operand = items;
             } else if let Some(name) = read_object(operand) {

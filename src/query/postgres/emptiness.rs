@@ -7,8 +7,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, DataType, Expr, GroupByExpr, JoinOperator, ObjectName, ObjectNamePart,
-    Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, Visitor,
+    Array, ArrayElemTypeDef, DataType, Expr, GroupByExpr, JoinOperator, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, Visitor,
 };
 
 use super::ast::{cast, constant, folded, last_name, null_text, string_constant};
@@ -17,8 +17,20 @@ use crate::catalog::system::is_always_empty;
 
 /// Aggregates that answer one row over no rows.
 const AGGREGATES: [&str; 14] = [
-    "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or", "every", "json_agg",
-    "jsonb_agg", "xmlagg", "single_value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "json_agg",
+    "jsonb_agg",
+    "xmlagg",
+    "single_value",
 ];
 
 /// Replaces a SELECT over a table without rows by one that the planner knows.
@@ -139,9 +151,7 @@ fn is_intricate(expr: &Expr) -> bool {
         Expr::BinaryOp { left, right, .. } => {
             [left, right].iter().any(|side| string_constant(side).is_some_and(|text| text.starts_with('{')))
         }
-        Expr::Function(function) => {
-            !last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str()))
-        }
+        Expr::Function(function) => !last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str())),
         _ => false,
     })
 }

@@ -1,8 +1,8 @@
 //! Operators, function names, special words and patterns in PostgreSQL's spelling.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, TableFactor,
-    Value, ValueWithSpan,
+    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query,
+    TableFactor, Value, ValueWithSpan,
 };
 
 use super::ast::{call, constant, folded, last_name, string_constant, take};

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter,
-    LambdaSyntax, OneOrManyWithParens, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, Visit, VisitMut, Visitor, VisitorMut, helpers::attached_token::AttachedToken,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax,
+    OneOrManyWithParens, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Visit, VisitMut, Visitor, VisitorMut, helpers::attached_token::AttachedToken,
 };
 
 use super::ast::{all_of, call, conjuncts, folded, last_name, take};
@@ -90,7 +90,17 @@ fn is_plain(select: &Select) -> bool {
 }
 
 const AGGREGATES: [&str; 12] = [
-    "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or", "every", "first_value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "first_value",
     SINGLE_VALUE,
 ];
 
@@ -200,8 +210,7 @@ fn map_of_elements(query: &Query) -> Option<Expr> {
         && is_plain(select);
     let (array, alias) = unnested(relation)?;
     let element = alias.columns.first().map_or(&alias.name, |column| &column.name);
-    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
-        select.projection.as_slice()
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] = select.projection.as_slice()
     else {
         return None;
     };

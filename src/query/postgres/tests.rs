@@ -100,7 +100,10 @@ fn a_name_that_order_by_means_as_a_column_is_not_taken() {
 
 #[test]
 fn casts_to_object_names_become_calls() {
-    assert_eq!(rewritten("SELECT 1 AS x FROM t WHERE oid = 'a.b'::regclass"), "SELECT 1 AS x FROM t WHERE oid = regclassin('a.b')");
+    assert_eq!(
+        rewritten("SELECT 1 AS x FROM t WHERE oid = 'a.b'::regclass"),
+        "SELECT 1 AS x FROM t WHERE oid = regclassin('a.b')"
+    );
     assert_eq!(
         rewritten("SELECT c.oid::pg_catalog.regclass FROM c ORDER BY c.oid::pg_catalog.regclass::pg_catalog.text"),
         "SELECT regclassout(c.oid) AS \"oid\u{1}0\" FROM c ORDER BY regclassout(c.oid)"
@@ -112,7 +115,9 @@ fn casts_to_object_names_become_calls() {
 #[test]
 fn operators_collations_and_schemas_of_functions_are_plain() {
     assert_eq!(
-        rewritten("SELECT pg_catalog.lower(a) AS a FROM t WHERE a OPERATOR(pg_catalog.~) '^(b)$' COLLATE pg_catalog.default"),
+        rewritten(
+            "SELECT pg_catalog.lower(a) AS a FROM t WHERE a OPERATOR(pg_catalog.~) '^(b)$' COLLATE pg_catalog.default"
+        ),
         "SELECT lower(a) AS a FROM t WHERE a ~ '^(b)$'"
     );
     let mut statements =
@@ -130,8 +135,10 @@ fn correlated_subqueries_are_aggregated_and_decorrelated() {
         "SELECT CASE WHEN a.ok THEN (SELECT single_value(c.n) FROM c, t WHERE c.oid = a.coll AND t.oid = a.typ \
          AND c.oid <> t.coll) END AS x FROM a"
     );
-    assert_eq!(rewritten("SELECT (SELECT max(b.x) FROM b WHERE b.y = a.y) AS x FROM a"),
-        "SELECT (SELECT max(b.x) AS \"max\" FROM b WHERE b.y = a.y) AS x FROM a");
+    assert_eq!(
+        rewritten("SELECT (SELECT max(b.x) FROM b WHERE b.y = a.y) AS x FROM a"),
+        "SELECT (SELECT max(b.x) AS \"max\" FROM b WHERE b.y = a.y) AS x FROM a"
+    );
 }
 
 #[test]
@@ -159,11 +166,15 @@ fn array_constants_are_cast_item_by_item() {
 #[test]
 fn tables_that_are_always_empty_make_a_select_empty() {
     assert_eq!(
-        rewritten("SELECT p.polname, ARRAY(SELECT 1 FROM r WHERE oid = ANY (p.polroles)) AS x FROM pg_policy p WHERE p.polroles = '{0}'"),
+        rewritten(
+            "SELECT p.polname, ARRAY(SELECT 1 FROM r WHERE oid = ANY (p.polroles)) AS x FROM pg_policy p WHERE p.polroles = '{0}'"
+        ),
         "SELECT p.polname, NULL::TEXT AS x FROM pg_policy p WHERE false"
     );
     assert_eq!(
-        rewritten("SELECT (SELECT d.adbin FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid) AS x FROM pg_attribute a"),
+        rewritten(
+            "SELECT (SELECT d.adbin FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid) AS x FROM pg_attribute a"
+        ),
         "SELECT NULL::TEXT AS x FROM pg_attribute a"
     );
     // An aggregate answers over no rows too, and an outer join keeps its other side.

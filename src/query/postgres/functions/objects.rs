@@ -211,7 +211,11 @@ fn reference(parts: &[String]) -> Option<TableReference> {
 }
 
 /// The relation that an argument names or numbers. Fails with 42P01 if a name means nothing; an unknown id is `None`.
-pub fn relation_argument<'a>(call: &'a Call, row: &Row, argument: usize) -> Result<Option<&'a std::sync::Arc<Relation>>> {
+pub fn relation_argument<'a>(
+    call: &'a Call,
+    row: &Row,
+    argument: usize,
+) -> Result<Option<&'a std::sync::Arc<Relation>>> {
     let oid = match row.text(argument) {
         Some(name) => match (name.trim().parse::<Oid>(), (RELATIONS.find)(call, name)) {
             (Ok(oid), _) | (_, Some(oid)) => Some(oid),
