@@ -18,8 +18,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
+pub use crate::catalog::column_label as label;
 pub use functions::register;
-pub use labels::label;
 pub use literals::interval_text;
 
 use crate::error::{Error, Result};
@@ -79,10 +79,9 @@ impl VisitorMut for Rewriter {
         expressions::rewrite_table_factor(factor);
         ControlFlow::Continue(())
     }
-
 }
 
 #[cfg(test)]
-mod psql;
+mod clients;
 #[cfg(test)]
 mod tests;
