@@ -8,6 +8,11 @@ pub const STATEMENT_BYTES: usize = 16 * 1024 * 1024;
 /// Nesting of parentheses and operators that the parser follows before it gives up (54001).
 pub const PARSER_DEPTH: usize = 400;
 
+/// Operators in a row (`a OR b OR ...`, `1 + 1 + ...`, `UNION ALL`) that a statement may have (54001).
+///
+/// Each is a level of the tree that planning walks; a longer list belongs into `IN (...)`.
+pub const OPERATORS_IN_A_ROW: usize = 5_000;
+
 /// Stack of each thread that plans and runs queries.
 ///
 /// Planning, evaluation and `Drop` of deep expressions recurse, and an overflowing stack

@@ -5,6 +5,7 @@ mod demo;
 mod functions;
 mod serve;
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 
 /// SQL-native marketing analytics over Parquet lakes, on the PostgreSQL protocol.
 #[derive(Debug, Parser)]
@@ -112,6 +114,8 @@ fn network_runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("net")
+        // Statements are parsed and dropped here too, and deep ones recurse.
+        .thread_stack_size(limits::QUERY_STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot start: {e}")))
@@ -121,7 +125,10 @@ fn network_runtime() -> Result<tokio::runtime::Runtime> {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A program that embeds the server may have its own log already.
     let _ = logging.try_init();
 }

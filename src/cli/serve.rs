@@ -59,7 +59,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
     let specs = lakes.iter().map(|text| LakeSpec::parse(text)).collect::<Result<Vec<_>>>()?;
     let ready = prepare(specs, listen, &options).await?;
     for lake in &ready.lakes {
-        println!("lake {} has {} tables", lake.name(), lake.tables().len());
+        let count = lake.tables().len();
+        println!("lake {} has {count} table{}", lake.name(), if count == 1 { "" } else { "s" });
     }
     println!("listening on {}", ready.address);
     println!("connect with: psql -h {} -p {} tributary", ready.address.ip(), ready.address.port());

@@ -17,7 +17,7 @@ pub fn closing(listen: SocketAddr) -> String {
         "\
 现在自己问 / Ask your own questions:
   psql -h {host} -p {port} -d tributary
-  例如 / for example: \\dt   \\d events   \\df+ funnel   TABLE channels;
+  例如 / for example: \\dt   \\d events   \\df+ funnel   SELECT * FROM channels;
 
 换成自己的数据 / Put your own folder in its place (Parquet, CSV or JSON lines):
   tributary serve --lake /path/to/your/folder --listen 127.0.0.1:{port}

@@ -158,8 +158,10 @@ fn plan_error(message: &str) -> Error {
         );
         let near = message.split("Did you mean '").nth(1).and_then(|t| t.split('\'').next());
         return match near {
-            Some(near) => error.with_hint(format!("Perhaps you meant the function \"{near}\".")),
-            None => error,
+            Some(near) if nearest(name, &[near]).is_some() => {
+                error.with_hint(format!("Perhaps you meant the function \"{near}\"."))
+            }
+            _ => error,
         };
     }
     let state = if lower.contains("ambiguous") {
@@ -198,6 +200,10 @@ fn arrow_error(error: &ArrowError, text: &str) -> Error {
     match error {
         ArrowError::DivideByZero => Error::new(SqlState::DIVISION_BY_ZERO, "division by zero"),
         ArrowError::ArithmeticOverflow(message) => {
+            Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone())
+        }
+        // A number that is none of the target's values, as against text that is no number.
+        ArrowError::CastError(message) if message.starts_with("Can't cast value") => {
             Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone())
         }
         ArrowError::CastError(message) | ArrowError::ParseError(message) => {

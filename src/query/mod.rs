@@ -10,6 +10,7 @@ pub mod parse;
 pub mod plan;
 pub mod postgres;
 pub mod run;
+mod stoppable;
 
 pub use parse::{Kind, Parsed, parse};
 pub use parameters::arrow_type as parameter_type;

@@ -2,9 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::sql::sqlparser::ast::{
-    DataType as SqlType, Expr, LimitClause, Query, Statement, TimezoneInfo, Value, Visit, Visitor,
+    ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement, TimezoneInfo, Value, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 
 /// Types found in the text, by position from 0.
@@ -38,6 +41,56 @@ pub fn hints(statement: &Statement) -> ParameterHints {
     let mut hints = ParameterHints::default();
     let _ = statement.visit(&mut hints);
     hints
+}
+
+/// Puts the types that the client declared into the statement, as casts of the placeholders,
+/// so that they are known while it is planned.
+pub fn declare(statement: &mut Statement, declared: &[Option<DataType>]) {
+    // The visitor never breaks.
+    let _ = statement.visit(&mut Declare(declared));
+}
+
+struct Declare<'a>(&'a [Option<DataType>]);
+
+impl VisitorMut for Declare<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Value(_) = expr else { return ControlFlow::Continue(()) };
+        let declared = placeholder(expr).and_then(|index| self.0.get(index)?.as_ref()).and_then(sql_type);
+        if let Some(data_type) = declared {
+            let operand = Box::new(expr.clone());
+            *expr = Expr::Cast { kind: CastKind::Cast, expr: operand, data_type, array: false, format: None };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The reverse of [`arrow_type`], for the types that a client may declare.
+fn sql_type(arrow: &DataType) -> Option<SqlType> {
+    const MICROSECONDS: Option<u64> = Some(6);
+    Some(match arrow {
+        DataType::Boolean => SqlType::Boolean,
+        DataType::Int16 => SqlType::SmallInt(None),
+        DataType::Int32 => SqlType::Integer(None),
+        DataType::Int64 => SqlType::BigInt(None),
+        DataType::Float32 => SqlType::Real,
+        DataType::Float64 => SqlType::DoublePrecision,
+        DataType::Decimal128(precision, scale) => {
+            SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(u64::from(*precision), i64::from(*scale)))
+        }
+        DataType::Utf8 => SqlType::Text,
+        DataType::Binary => SqlType::Bytea,
+        DataType::Date32 => SqlType::Date,
+        DataType::Interval(_) => SqlType::Interval { fields: None, precision: None },
+        DataType::Timestamp(_, None) => SqlType::Timestamp(MICROSECONDS, TimezoneInfo::None),
+        DataType::Timestamp(_, Some(_)) => SqlType::Timestamp(MICROSECONDS, TimezoneInfo::Tz),
+        DataType::List(item) => {
+            let item = sql_type(item.data_type())?;
+            SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), None))
+        }
+        _ => return None,
+    })
 }
 
 impl Visitor for ParameterHints {
@@ -93,6 +146,10 @@ pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
         SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         SqlType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+        }
+        SqlType::Numeric(_) | SqlType::Decimal(_) => DataType::Decimal128(38, 12),
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item)) => {
+            DataType::List(Arc::new(Field::new_list_field(arrow_type(item)?, true)))
         }
         SqlType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, None),
         _ => return None,

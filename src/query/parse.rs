@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use datafusion::sql::parser::{CreateExternalTable, DFParserBuilder, Statement as DfStatement};
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{
     Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word,
@@ -77,6 +78,7 @@ fn parse_one(
     lines: &LineStarts,
     tokens: Vec<TokenWithSpan>,
 ) -> Result<Parsed> {
+    refuse_long_chains(&tokens)?;
     let range = byte_range(text, lines, &tokens);
     let offset = text[..range.start].chars().count();
     let statement_text = text[range].to_owned();
@@ -138,6 +140,50 @@ fn cut(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
 
 fn is_blank(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_))
+}
+
+/// A chain of operators parses in a loop and becomes a tree as deep as the chain is long.
+fn refuse_long_chains(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut chains = vec![0usize];
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket => chains.push(0),
+            Token::RParen | Token::RBracket if chains.len() > 1 => {
+                chains.pop();
+            }
+            Token::Comma => {
+                if let Some(chain) = chains.last_mut() {
+                    *chain = 0;
+                }
+            }
+            token if is_operator(token) => {
+                let Some(chain) = chains.last_mut() else { continue };
+                *chain += 1;
+                if *chain > limits::OPERATORS_IN_A_ROW {
+                    return Err(Error::new(
+                        SqlState::STATEMENT_TOO_COMPLEX,
+                        format!("the statement has more than {} operators in a row", limits::OPERATORS_IN_A_ROW),
+                    )
+                    .with_hint("Replace chains of OR by IN (...)."));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the token joins what stands before it to what comes after, a level deeper.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
+        ),
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat
+        | Token::Caret | Token::DoubleColon => true,
+        _ => false,
+    }
 }
 
 fn is_external_table(tokens: &[TokenWithSpan]) -> bool {
@@ -272,6 +318,14 @@ mod tests {
         let parsed = parse(text).unwrap();
         assert!(matches!(parsed[0].kind, Kind::External(_)));
         assert_eq!(parsed[0].text, text);
+    }
+
+    #[test]
+    fn a_long_chain_is_an_error_and_a_long_list_is_not() {
+        let chain = format!("select {}1", "1 + ".repeat(limits::OPERATORS_IN_A_ROW + 1));
+        assert_eq!(parse(&chain).unwrap_err().state, SqlState::STATEMENT_TOO_COMPLEX);
+        let list = format!("select x in ({}1)", "-1, ".repeat(20_000));
+        assert!(parse(&list).is_ok());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! A parsed statement to a logical plan, its parameters and its columns.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::ParamValues;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ParamValues};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::expr::Placeholder;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::prelude::DataFrame;
@@ -69,7 +70,8 @@ pub async fn plan(
     let hints = parameters::hints(&statement);
     postgres::rewrite(&mut statement)?;
     tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
-    let shape = shape_of(&statement);
+    parameters::declare(&mut statement, declared);
+    let shape = shape_of(&mut statement)?;
     let plan = state
         .statement_to_plan(DfStatement::Statement(Box::new(statement)))
         .await
@@ -145,11 +147,35 @@ fn check_early(state: &SessionState, plan: &LogicalPlan, text: &str) -> Result<(
         .map_err(|e| errors::from_datafusion(&e, text))
 }
 
-fn shape_of(statement: &Statement) -> Shape {
-    match statement {
-        Statement::Explain { verbose, .. } => Shape::Explain { verbose: *verbose },
-        _ => Shape::Rows,
+/// How the answer looks. The options of EXPLAIN are honoured or refused, never passed over.
+fn shape_of(statement: &mut Statement) -> Result<Shape> {
+    let Statement::Explain { verbose, analyze, format, options, .. } = statement else {
+        return Ok(Shape::Rows);
+    };
+    for option in options.take().unwrap_or_default() {
+        let argument = option.arg.as_ref().map(|arg| arg.to_string().trim_matches('\'').to_ascii_lowercase());
+        let is_on = !matches!(argument.as_deref(), Some("off" | "false" | "0"));
+        match (option.name.value.to_ascii_lowercase().as_str(), argument.as_deref()) {
+            ("analyze", _) => *analyze = is_on,
+            ("verbose", _) => *verbose = is_on,
+            ("format", Some("text")) => {}
+            // The plan says what it costs either way; these ask for less or for PostgreSQL's own counters.
+            ("costs" | "timing" | "summary" | "buffers" | "settings" | "wal", _) => {}
+            (name, argument) => {
+                let asked = argument.map_or(name.to_uppercase(), |a| format!("{} {a}", name.to_uppercase()));
+                return Err(explain_option(&asked));
+            }
+        }
     }
+    if let Some(format) = format {
+        return Err(explain_option(&format!("FORMAT {format}")));
+    }
+    Ok(Shape::Explain { verbose: *verbose })
+}
+
+fn explain_option(asked: &str) -> Error {
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("EXPLAIN ({asked}) is not supported"))
+        .with_hint("Use EXPLAIN, with ANALYZE and VERBOSE where wanted.")
 }
 
 /// What is left after transaction, session and catalogue statements must only read.
@@ -174,6 +200,7 @@ fn type_parameters(
 ) -> Result<(LogicalPlan, Vec<DataType>)> {
     let inferred =
         plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
+    let items = array_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
     let highest = inferred
         .keys()
         .filter_map(|name| parameters::index_of(name))
@@ -188,6 +215,7 @@ fn type_parameters(
                 .cloned()
                 .flatten()
                 .or_else(|| hints.get(index))
+                .or_else(|| items.get(&index).cloned())
                 .or_else(|| {
                     let field = inferred.get(&format!("${}", index + 1))?.as_ref()?;
                     Some(field.data_type().clone())
@@ -206,6 +234,34 @@ fn type_parameters(
         })
         .map_err(|e| errors::from_datafusion(&e, text))?;
     Ok((typed.data, types))
+}
+
+/// `x = ANY($1)` takes a list of what `x` is: types by position.
+fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, DataType>> {
+    let mut found = HashMap::new();
+    plan.apply_with_subqueries(|node| {
+        let mut schema = DFSchema::empty();
+        node.inputs().iter().for_each(|input| schema.merge(input.schema()));
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(call) = expr
+                    && call.name() == "array_has"
+                    && let [Expr::Placeholder(list), item] = call.args.as_slice()
+                    && let Some(index) = parameters::index_of(&list.id)
+                    && let Ok(data_type) = item.get_type(&schema)
+                {
+                    let data_type = match data_type {
+                        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+                        DataType::Dictionary(_, values) => *values,
+                        other => other,
+                    };
+                    found.insert(index, DataType::List(Arc::new(Field::new_list_field(data_type, true))));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
 }
 
 fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {

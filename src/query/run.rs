@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::errors;
+use super::stoppable::stoppable;
 use crate::engine::{Engine, QueryTask, panic_error};
 use crate::error::Result;
 use crate::limits;
@@ -37,6 +38,13 @@ impl<T> Flow<T> {
     }
 }
 
+impl<T> Drop for Flow<T> {
+    fn drop(&mut self) {
+        // Aborting the task reaches it at its next await; the token reaches loops inside a poll.
+        self.cancel.cancel();
+    }
+}
+
 /// Starts a plan. `encode` turns rows into what the caller sends, on the query threads too.
 ///
 /// The work stops within one batch of `cancel`, and of the [`Flow`] being dropped. It waits
@@ -55,13 +63,18 @@ where
 {
     let (sender, pieces) = mpsc::channel(limits::BATCHES_IN_FLIGHT);
     let stop = cancel.clone();
+    let token = cancel.clone();
     let task = engine.spawn(async move {
-        let work = AssertUnwindSafe(produce(state, plan, &text, &sender, encode)).catch_unwind();
+        let work = AssertUnwindSafe(produce(state, plan, &text, &token, &sender, encode)).catch_unwind();
         let failed = tokio::select! {
             biased;
             // The reader words the reason: it knows whether a user, a deadline or a hang-up stopped it.
             () = stop.cancelled() => None,
-            () = sender.closed() => None,
+            // Nobody reads any more: loops that look at the token stop too.
+            () = sender.closed() => {
+                stop.cancel();
+                None
+            }
             done = work => match done {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
@@ -79,6 +92,7 @@ async fn produce<T, F>(
     state: SessionState,
     plan: LogicalPlan,
     text: &str,
+    token: &CancellationToken,
     sender: &mpsc::Sender<Result<T>>,
     mut encode: F,
 ) -> Result<()>
@@ -86,6 +100,7 @@ where
     F: FnMut(RecordBatch) -> Result<T>,
 {
     let physical = physical_plan(&state, &plan, text).await?;
+    let physical = stoppable(physical, token).map_err(|e| errors::from_datafusion(&e, text))?;
     let mut batches = execute_stream(physical, state.task_ctx())
         .map_err(|e| errors::from_datafusion(&e, text))?;
     while let Some(batch) = batches.next().await {

@@ -186,6 +186,25 @@ impl Session {
         self.inner.lock().transaction.status()
     }
 
+    /// Opens a block around the statements of one message, unless a block is open or they make one.
+    pub fn begin_implicit(&self, statements: &[Parsed]) -> bool {
+        let is_ours = self.transaction_status() == TransactionStatus::Idle
+            && !statements.iter().any(statement::is_about_transactions);
+        if is_ours {
+            statement::begin_block(self, true);
+        }
+        is_ours
+    }
+
+    /// Ends the block of [`Session::begin_implicit`]; whether it could be committed.
+    pub fn end_implicit(&self, commit: bool) -> bool {
+        let committed = !commit || statement::commit(self).is_ok();
+        if !commit {
+            statement::rollback(self);
+        }
+        committed
+    }
+
     /// Marks the open transaction as failed; outside of one nothing changes.
     pub fn fail(&self) {
         self.inner.lock().transaction.fail();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::config::ConfigOptions;
+use datafusion::config::{ConfigOptions, ExtensionOptions};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement,
@@ -13,6 +13,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
+use tributary_udfs::TributaryOptions;
+
 use crate::catalog;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
@@ -25,6 +27,19 @@ pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
     matches!(
         sql(parsed),
         Some(Statement::Commit { .. } | Statement::Rollback { savepoint: None, .. })
+    )
+}
+
+/// Whether the statement itself begins or ends blocks, or may not run in one.
+pub(super) fn is_about_transactions(parsed: &Parsed) -> bool {
+    matches!(
+        sql(parsed),
+        Some(
+            Statement::StartTransaction { .. }
+                | Statement::Commit { .. }
+                | Statement::Rollback { .. }
+                | Statement::Discard { .. }
+        )
     )
 }
 
@@ -119,11 +134,11 @@ fn unsupported(parsed: &Parsed) -> Error {
 
 // ---- transactions
 
-fn begin_block(session: &Session, begin: bool) -> Outcome {
+pub(super) fn begin_block(session: &Session, begin: bool) -> Outcome {
     let mut inner = session.inner.lock();
     if inner.transaction.status() == TransactionStatus::Idle {
         let Inner { settings, transaction, .. } = &mut *inner;
-        transaction.begin(settings);
+        transaction.begin(settings, session.context.state().config_options().as_ref().clone());
         drop(inner);
         session.catalog.begin();
         session.doing.lock().transaction_started_at_us = Some(super::info::now_us());
@@ -137,7 +152,7 @@ fn begin_block(session: &Session, begin: bool) -> Outcome {
     done(if begin { "BEGIN" } else { "START TRANSACTION" })
 }
 
-fn commit(session: &Session) -> Result<Outcome> {
+pub(super) fn commit(session: &Session) -> Result<Outcome> {
     match session.transaction_status() {
         TransactionStatus::Idle => {
             no_transaction(session);
@@ -152,7 +167,7 @@ fn commit(session: &Session) -> Result<Outcome> {
     }
 }
 
-fn rollback(session: &Session) -> Outcome {
+pub(super) fn rollback(session: &Session) -> Outcome {
     if session.transaction_status() == TransactionStatus::Idle {
         no_transaction(session);
     } else {
@@ -164,12 +179,14 @@ fn rollback(session: &Session) -> Outcome {
 
 fn end_block(session: &Session, committed: bool) {
     session.doing.lock().transaction_started_at_us = None;
-    let mut inner = session.inner.lock();
-    if let Some(settings) = inner.transaction.end(committed) {
-        inner.settings = settings;
-        drop(inner);
-        apply_settings(session);
+    let before = session.inner.lock().transaction.end(committed);
+    if let Some(options) = before.options {
+        *session.context.state_ref().write().config_mut().options_mut() = options;
     }
+    if let Some(settings) = before.settings {
+        session.inner.lock().settings = settings;
+    }
+    apply_settings(session);
 }
 
 fn no_transaction(session: &Session) {
@@ -242,6 +259,13 @@ fn is_default(values: &[Expr]) -> bool {
 /// Sets one setting; `local` until the end of the transaction block.
 pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: bool) -> Result<()> {
     if is_option(name) {
+        if local {
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("SET LOCAL of \"{name}\" is not supported"),
+            )
+            .with_hint("Use SET, and RESET when done."));
+        }
         let state = session.context.state_ref();
         return set_option(state.write().config_mut().options_mut(), name, value);
     }
@@ -256,6 +280,10 @@ pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: boo
         return Ok(());
     }
     settings.set(name, value)?;
+    if !local {
+        // SET after SET LOCAL: this value holds after COMMIT.
+        transaction.set_for_commit(name, value)?;
+    }
     drop(inner);
     apply_settings(session);
     Ok(())
@@ -266,10 +294,7 @@ pub(super) fn current_setting(session: &Session, name: &str) -> Option<String> {
     if !is_option(name) {
         return session.inner.lock().settings.get(name).ok().map(|(_, value)| value.to_owned());
     }
-    let wanted = name.to_ascii_lowercase();
-    let state = session.context.state();
-    let entry = state.config_options().entries().into_iter().find(|e| e.key == wanted)?;
-    Some(entry.value.unwrap_or_default())
+    option_entry(session.context.state().config_options(), name).map(|value| value.unwrap_or_default())
 }
 
 /// `SET search_path = a, "B"` keeps its quotes, so that it can be read back.
@@ -327,24 +352,42 @@ fn is_option(name: &str) -> bool {
 }
 
 fn set_option(options: &mut ConfigOptions, name: &str, value: &str) -> Result<()> {
-    options.set(&name.to_ascii_lowercase(), value).map_err(|e| wrong_option(name, &e))
+    let key = name.to_ascii_lowercase();
+    let Err(error) = options.set(&key, value) else { return Ok(()) };
+    // DataFusion reads true and false, PostgreSQL's users write on and off too.
+    let as_bool = match value.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "1" | "t" => "true",
+        "off" | "no" | "0" | "f" => "false",
+        _ => return Err(wrong_option(name, &error)),
+    };
+    options.set(&key, as_bool).map_err(|_| wrong_option(name, &error))
 }
 
 /// Goes back to what the session started with.
 fn reset_option(session: &Session, name: &str) -> Result<()> {
-    let key = name.to_ascii_lowercase();
-    let Some(entry) = session.initial_options.entries().into_iter().find(|e| e.key == key) else {
+    let Some(value) = option_entry(&session.initial_options, name) else {
         return Err(unknown_option(name));
     };
     let state = session.context.state_ref();
     let mut state = state.write();
-    match entry.value {
+    match value {
         Some(value) => set_option(state.config_mut().options_mut(), name, &value),
         None => Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             format!("parameter \"{name}\" has no value to go back to"),
         )),
     }
+}
+
+/// The value of one of DataFusion's options or ours; `None` if there is no such option.
+fn option_entry(options: &ConfigOptions, name: &str) -> Option<Option<String>> {
+    let wanted = name.to_ascii_lowercase();
+    // Extensions list their keys without their prefix.
+    let ours = wanted.strip_prefix("tributary.");
+    if let (Some(key), Some(extension)) = (ours, options.extensions.get::<TributaryOptions>()) {
+        return extension.entries().into_iter().find(|e| e.key == key || e.key == wanted).map(|e| e.value);
+    }
+    options.entries().into_iter().find(|e| e.key == wanted).map(|e| e.value)
 }
 
 fn unknown_option(name: &str) -> Error {
@@ -356,9 +399,11 @@ fn unknown_option(name: &str) -> Error {
 
 fn wrong_option(name: &str, error: &datafusion::error::DataFusionError) -> Error {
     let why = error.strip_backtrace();
-    let unknown = why.contains("not found") || why.contains("Could not find");
-    let state = if unknown { SqlState::UNDEFINED_OBJECT } else { SqlState::INVALID_PARAMETER_VALUE };
-    Error::new(state, format!("parameter \"{name}\": {why}"))
+    let why = why.strip_prefix("Invalid or Unsupported Configuration: ").unwrap_or(&why).to_owned();
+    if why.to_ascii_lowercase().contains("not found") || why.to_ascii_lowercase().contains("could not find") {
+        return unknown_option(name);
+    }
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("parameter \"{name}\": {why}"))
 }
 
 fn part_text(part: &datafusion::sql::sqlparser::ast::ObjectNamePart) -> String {

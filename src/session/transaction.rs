@@ -1,6 +1,9 @@
 //! The transaction block: open or not, failed or not, and what ROLLBACK puts back.
 
+use datafusion::config::ConfigOptions;
+
 use super::settings::Settings;
+use crate::error::Result;
 
 /// What `ReadyForQuery` tells the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +12,13 @@ pub enum TransactionStatus {
     Open,
     /// A statement failed: only the end of the block is accepted.
     Failed,
+}
+
+/// What the end of a block puts back.
+#[derive(Default)]
+pub(super) struct Before {
+    pub(super) settings: Option<Settings>,
+    pub(super) options: Option<ConfigOptions>,
 }
 
 /// The open block, if there is one.
@@ -22,6 +32,8 @@ struct Block {
     failed: bool,
     /// Settings as they were at BEGIN.
     before: Settings,
+    /// DataFusion's options as they were at BEGIN.
+    options_before: ConfigOptions,
     /// Settings as they would be without SET LOCAL.
     without_local: Option<Settings>,
 }
@@ -35,8 +47,8 @@ impl Transaction {
         }
     }
 
-    pub(super) fn begin(&mut self, settings: &Settings) {
-        self.block = Some(Block { failed: false, before: settings.clone(), without_local: None });
+    pub(super) fn begin(&mut self, settings: &Settings, options_before: ConfigOptions) {
+        self.block = Some(Block { failed: false, before: settings.clone(), options_before, without_local: None });
     }
 
     pub(super) fn fail(&mut self) {
@@ -56,10 +68,23 @@ impl Transaction {
         }
     }
 
-    /// Ends the block; the settings that hold from now on, where they differ.
-    pub(super) fn end(&mut self, committed: bool) -> Option<Settings> {
-        let block = self.block.take()?;
-        if committed && !block.failed { block.without_local } else { Some(block.before) }
+    /// SET: the value that holds after COMMIT, also where SET LOCAL came before it.
+    pub(super) fn set_for_commit(&mut self, name: &str, value: &str) -> Result<()> {
+        match self.block.as_mut().and_then(|block| block.without_local.as_mut()) {
+            Some(settings) => settings.set(name, value),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the block; what holds from now on, where it differs.
+    pub(super) fn end(&mut self, committed: bool) -> Before {
+        match self.block.take() {
+            None => Before::default(),
+            Some(block) if committed && !block.failed => {
+                Before { settings: block.without_local, options: None }
+            }
+            Some(block) => Before { settings: Some(block.before), options: Some(block.options_before) },
+        }
     }
 }
 
@@ -71,16 +96,18 @@ mod tests {
     fn rollback_puts_back_what_set_changed_and_commit_what_set_local_changed() {
         let before = Settings::new("u", "public");
         let mut transaction = Transaction::default();
-        transaction.begin(&before);
+        transaction.begin(&before, ConfigOptions::new());
         assert_eq!(transaction.status(), TransactionStatus::Open);
-        assert!(transaction.end(false).is_some());
+        assert!(transaction.end(false).settings.is_some());
 
-        transaction.begin(&before);
-        assert!(transaction.end(true).is_none());
+        transaction.begin(&before, ConfigOptions::new());
+        assert!(transaction.end(true).settings.is_none());
 
-        transaction.begin(&before);
+        transaction.begin(&before, ConfigOptions::new());
         assert!(transaction.keep_for_commit(&before));
-        assert!(transaction.end(true).is_some());
+        transaction.set_for_commit("statement_timeout", "3min").unwrap();
+        let after = transaction.end(true).settings.unwrap();
+        assert_eq!(after.get("statement_timeout").unwrap().1, "3min");
         assert_eq!(transaction.status(), TransactionStatus::Idle);
     }
 
@@ -89,7 +116,7 @@ mod tests {
         let mut transaction = Transaction::default();
         transaction.fail();
         assert_eq!(transaction.status(), TransactionStatus::Idle);
-        transaction.begin(&Settings::new("u", "public"));
+        transaction.begin(&Settings::new("u", "public"), ConfigOptions::new());
         transaction.fail();
         assert_eq!(transaction.status(), TransactionStatus::Failed);
     }

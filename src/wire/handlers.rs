@@ -142,10 +142,24 @@ impl SimpleQueryHandler for Connection {
         if statements.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
+        // Several statements of one message are one transaction, unless they say otherwise.
+        let block = statements.len() > 1
+            && self.session.get().is_some_and(|session| session.begin_implicit(&statements));
         for statement in statements {
             if let Err(error) = self.run_simple(client, statement).await {
-                return Err(failed(self, client, error));
+                let error = failed(self, client, error);
+                if let (true, Some(session)) = (block, self.session.get()) {
+                    session.end_implicit(false);
+                    client.set_transaction_status(self.status());
+                }
+                return Err(error);
             }
+        }
+        if let (true, Some(session)) = (block, self.session.get())
+            && !session.end_implicit(true)
+        {
+            let error = Error::new(SqlState("40001"), "could not serialize access due to a concurrent change of the catalog");
+            return Err(failed(self, client, errors::error(error)));
         }
         self.close_portals_of_finished_transaction();
         client.set_state(PgWireConnectionState::ReadyForQuery);

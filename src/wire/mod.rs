@@ -1,6 +1,6 @@
 //! PostgreSQL's protocol: bytes to statements, rows to bytes. The only room that names `pgwire`.
 //!
-//! One [`Connection`] per socket, on the network thread; statements run on the engine's threads.
+//! One connection object per socket, on the network thread; statements run on the engine's threads.
 
 mod binary;
 mod connection;
@@ -116,8 +116,9 @@ impl Server {
             )
         })?;
         let database = parameters.get("database").filter(|d| !d.is_empty()).unwrap_or(user);
-        // psql connects to a database of the user's name where none is given: that means ours.
-        if database != DATABASE && database != user {
+        // psql connects to a database of the user's name where none is given, and to `postgres`
+        // to list the databases: both mean ours.
+        if ![DATABASE, user.as_str(), "postgres"].contains(&database.as_str()) {
             return Err(Error::new(
                 SqlState::INVALID_CATALOG_NAME,
                 format!("database \"{database}\" does not exist"),

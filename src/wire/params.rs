@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::interval_text;
 
 /// Where a parameter stands in the statement, for messages.
 #[derive(Clone, Copy)]
@@ -81,15 +82,17 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
     let utf8 = || ScalarValue::Utf8(Some(text.to_owned()));
     let trimmed = || ScalarValue::Utf8(Some(text.trim().to_owned()));
     match *pg {
-        Type::NUMERIC => {
-            let scale = text.split_once('.').map_or(0, |(_, digits)| {
-                digits.trim_end().bytes().take_while(u8::is_ascii_digit).count()
-            });
-            let scale = i8::try_from(scale.min(37)).unwrap_or(37);
-            trimmed()
-                .cast_to(&DataType::Decimal128(38, scale))
-                .map_err(|e| place.wrong(&e.strip_backtrace()))
-        }
+        Type::NUMERIC => match decimal(text.trim()) {
+            Some((value, scale)) => Ok(ScalarValue::Decimal128(Some(value), 38, scale)),
+            None => Err(place.wrong("it is not a number of at most 38 digits")),
+        },
+        Type::INTERVAL => ScalarValue::Utf8(Some(interval_text(text.trim()).into_owned()))
+            .cast_to(&DataType::Interval(IntervalUnit::MonthDayNano))
+            .map_err(|e| place.wrong(&e.strip_backtrace())),
+        Type::UUID => match decode_hex(&text.replace('-', "")).map(<[u8; 16]>::try_from) {
+            Some(Ok(bytes)) => Ok(ScalarValue::Utf8(Some(uuid_text(&bytes)))),
+            _ => Err(place.wrong("it is not a UUID")),
+        },
         Type::BYTEA => match text.strip_prefix("\\x") {
             Some(hex) => decode_hex(hex)
                 .map(|bytes| ScalarValue::Binary(Some(bytes)))
@@ -289,6 +292,34 @@ fn parse_array(text: &str) -> Option<Vec<Option<String>>> {
     }
 }
 
+/// Digits and scale of a decimal text, an exponent included. `None` where it is none or too long.
+fn decimal(text: &str) -> Option<(i128, i8)> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (is_negative, mantissa) = match mantissa.as_bytes().first()? {
+        b'-' => (true, &mantissa[1..]),
+        b'+' => (false, &mantissa[1..]),
+        _ => (false, mantissa),
+    };
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{part}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut value: i128 = digits.trim_start_matches('0').parse().or_else(|e| {
+        if digits.bytes().all(|b| b == b'0') { Ok(0) } else { Err(e) }
+    }).ok()?;
+    let mut scale = i32::try_from(part.len()).ok()?.checked_sub(exponent)?;
+    if scale < 0 {
+        value = value.checked_mul(10i128.checked_pow(scale.unsigned_abs())?)?;
+        scale = 0;
+    }
+    let fits = scale <= 38 && value < 10i128.pow(38);
+    fits.then_some((if is_negative { -value } else { value }, scale as i8))
+}
+
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     if !digits.len().is_multiple_of(2) {
@@ -340,6 +371,17 @@ mod tests {
         let value =
             decode(1, Some(&bytes), &Type::TIMESTAMPTZ, false, &target, "Asia/Shanghai").unwrap();
         assert_eq!(value, ScalarValue::TimestampMicrosecond(Some(1_772_323_200_000_000), Some("UTC".into())));
+    }
+
+    #[test]
+    fn numbers_may_have_exponents_and_intervals_a_clock() {
+        assert_eq!(decimal("-1E-12"), Some((-1, 12)));
+        assert_eq!(decimal("1.5e3"), Some((1500, 0)));
+        assert_eq!(decimal("0.00"), Some((0, 2)));
+        assert_eq!(decimal("1e40"), None);
+        assert_eq!(decimal("."), None);
+        let week = text(&Type::INTERVAL, "7 days 0:00:00").unwrap();
+        assert_eq!(week, ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(0, 7, 0))));
     }
 
     #[test]

@@ -14,7 +14,8 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{
-    DataType, Field, IntervalUnit, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+    DataType, DurationMicrosecondType, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+    TimestampMicrosecondType, TimestampNanosecondType,
 };
 use pgwire::api::Type;
 use pgwire::messages::data::DataRow;
@@ -130,9 +131,7 @@ impl Values {
             ),
             Type::TIMESTAMP => Self::Timestamp(micros(array)?),
             Type::TIMESTAMPTZ => Self::TimestampTz(micros(array)?),
-            Type::INTERVAL => Self::Interval(
-                to(array, &DataType::Interval(IntervalUnit::MonthDayNano))?.as_primitive().clone(),
-            ),
+            Type::INTERVAL => Self::Interval(intervals(array)?),
             Type::UUID if matches!(array.data_type(), DataType::FixedSizeBinary(16)) => {
                 Self::Uuid(Arc::clone(array))
             }
@@ -317,6 +316,25 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// Intervals of months, days and time. A duration (the difference of two times) is days and time,
+/// as PostgreSQL gives it.
+fn intervals(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
+    const NANOS_PER_DAY: i64 = 86_400_000_000_000;
+    let array = match array.data_type() {
+        DataType::Dictionary(_, values) => to(array, values)?,
+        _ => Arc::clone(array),
+    };
+    if !matches!(array.data_type(), DataType::Duration(_)) {
+        let intervals = to(&array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+        return Ok(intervals.as_primitive().clone());
+    }
+    let micros = to(&array, &DataType::Duration(TimeUnit::Microsecond))?;
+    Ok(micros.as_primitive::<DurationMicrosecondType>().unary::<_, IntervalMonthDayNanoType>(|micros| {
+        let (days, rest) = (micros / (NANOS_PER_DAY / 1000), micros % (NANOS_PER_DAY / 1000));
+        IntervalMonthDayNano::new(0, i32::try_from(days).unwrap_or(i32::MAX), rest * 1000)
+    }))
 }
 
 fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {

@@ -33,7 +33,7 @@ const PERIODS: [Period; 4] = [
 /// Gives everybody a moment and a place.
 pub fn assign(people: &mut [Person], seed: u64) {
     let mut random = Random::new(seed, "moments");
-    let mut clock = DeskClock::new(people, &mut random);
+    let clock = DeskClock::new(people, &mut random);
     let mut left: Vec<[usize; 2]> = PERIODS.iter().map(|period| [period.west, period.east]).collect();
 
     let mut buyers: Vec<usize> = (0..people.len()).filter(|index| people[*index].buys).collect();
@@ -45,14 +45,12 @@ pub fn assign(people: &mut [Person], seed: u64) {
         let (period, region) = (place / 2, place % 2);
         left[period][region] -= 1;
         let days = intersect(&PERIODS[period].days, &days);
-        settle(&mut people[index], region == 0, &days, &mut clock, index, &mut random);
+        settle(&mut people[index], region == 0, &days, &clock, index, &mut random);
     }
-    for index in 0..people.len() {
-        if !people[index].buys {
-            let is_west = random.below(3) == 0;
-            let days = possible_days(&people[index]);
-            settle(&mut people[index], is_west, &days, &mut clock, index, &mut random);
-        }
+    for (index, person) in people.iter_mut().enumerate().filter(|(_, person)| !person.buys) {
+        let is_west = random.below(3) == 0;
+        let days = possible_days(person);
+        settle(person, is_west, &days, &clock, index, &mut random);
     }
 }
 
@@ -125,7 +123,7 @@ fn settle(
     person: &mut Person,
     is_west: bool,
     days: &std::ops::Range<i64>,
-    clock: &mut DeskClock,
+    clock: &DeskClock,
     index: usize,
     random: &mut Random,
 ) {

@@ -101,7 +101,7 @@ async fn a_file_that_is_replaced_is_never_read_as_if_it_were_the_old_one() {
         answer(&context, "select a from t order by a")
             .await
             .unwrap(),
-        ["1", "11", "2", "22"]
+        ["1", "2", "11", "22"]
     );
     let file = folder.path().join("t/p=2/b.parquet");
     write(

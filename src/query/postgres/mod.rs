@@ -5,11 +5,13 @@
 //! [`label`] is the name a result column shows to the client.
 
 mod ast;
+mod canned;
 mod casts;
 mod emptiness;
 mod expressions;
 pub mod functions;
 mod labels;
+mod literals;
 mod subqueries;
 
 use std::ops::ControlFlow;
@@ -18,6 +20,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use functions::register;
 pub use labels::label;
+pub use literals::interval_text;
 
 use crate::error::{Error, Result};
 
@@ -27,6 +30,7 @@ use crate::error::{Error, Result};
 /// that [`label`] takes off again.
 /// Fails with 0A000 or 42704 on what cannot be honoured, such as a collation that does not exist here.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    canned::replace(statement)?;
     labels::add(statement);
     let mut rewriter = Rewriter;
     if let ControlFlow::Break(error) = statement.visit(&mut rewriter) {
@@ -60,6 +64,7 @@ impl VisitorMut for Rewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         let outcome = expressions::rewrite_expr(expr).and_then(|()| {
+            literals::rewrite_expr(expr);
             casts::rewrite_expr(expr);
             subqueries::rewrite_expr(expr);
             Ok(())

@@ -15,8 +15,8 @@ pub(super) struct NamedOption {
 
 /// An argument, by its name or by its place.
 pub(super) enum Argument {
-    Named(NamedOption),
-    Positional(FunctionArg),
+    Named(Box<NamedOption>),
+    Positional(Box<FunctionArg>),
 }
 
 /// What an argument is: an option is written with `=>` or with `:=`.
@@ -24,18 +24,18 @@ pub(super) fn argument(arg: FunctionArg) -> Argument {
     use FunctionArgOperator::{Assignment, RightArrow};
     match arg {
         FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), operator: RightArrow | Assignment } => {
-            Argument::Named(NamedOption { name, value })
+            Argument::Named(Box::new(NamedOption { name, value }))
         }
         FunctionArg::ExprNamed {
             name: Expr::Identifier(name),
             arg: FunctionArgExpr::Expr(value),
             operator: RightArrow | Assignment,
-        } => Argument::Named(NamedOption { name, value }),
+        } => Argument::Named(Box::new(NamedOption { name, value })),
         FunctionArg::Unnamed(FunctionArgExpr::Expr(mut value)) => match take_assigned_name(&mut value) {
-            Some(name) => Argument::Named(NamedOption { name, value }),
-            None => Argument::Positional(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))),
+            Some(name) => Argument::Named(Box::new(NamedOption { name, value })),
+            None => Argument::Positional(Box::new(FunctionArg::Unnamed(FunctionArgExpr::Expr(value)))),
         },
-        other => Argument::Positional(other),
+        other => Argument::Positional(Box::new(other)),
     }
 }
 

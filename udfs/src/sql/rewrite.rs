@@ -94,8 +94,8 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
     let (mut options, mut positional) = (vec![], vec![]);
     for arg in std::mem::take(&mut list.args) {
         match argument(arg) {
-            Argument::Named(option) => options.push(option),
-            Argument::Positional(arg) => positional.push(arg),
+            Argument::Named(option) => options.push(*option),
+            Argument::Positional(arg) => positional.push(*arg),
         }
     }
     check(function, &options)?;

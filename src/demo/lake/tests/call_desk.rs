@@ -139,11 +139,15 @@ fn a_person_is_dialled_again_only_after_nobody_answered() {
 
 #[test]
 fn missed_calls_end_as_planted() {
+    let mut events: HashMap<&str, Vec<&EventRow>> = HashMap::new();
+    for event in sample().events.iter().filter(|event| matches!(&*event.event, "call" | "purchase")) {
+        events.entry(&event.user).or_default().push(event);
+    }
     let mut counts = [0; 4];
     for missed in
         dials().filter(|call| call.direction.as_deref() == Some("inbound") && call.status.as_deref() == Some("missed"))
     {
-        let after = || sample().events.iter().filter(|event| event.user == missed.user && event.at_us > missed.at_us);
+        let after = || events[&*missed.user].iter().filter(|event| event.at_us > missed.at_us);
         let back = after().find(|event| {
             event.event == "call"
                 && event.direction.as_deref() == Some("outbound")

@@ -1,0 +1,145 @@
+//! Constants as PostgreSQL writes them: intervals with a clock, times without seconds, hexadecimal bytes.
+//!
+//! A constant is rewritten where its type is named beside it, so nothing is guessed.
+
+use std::borrow::Cow;
+
+use datafusion::sql::sqlparser::ast::{DataType, Expr, TimezoneInfo, Value};
+
+use super::ast::{call, constant, string_constant};
+
+/// Digits after the second of a time without a stated precision: PostgreSQL's microseconds.
+const MICROSECONDS: Option<u64> = Some(6);
+
+/// Rewrites one constant with its type; anything else stays as it is.
+pub fn rewrite_expr(expr: &mut Expr) {
+    match expr {
+        Expr::Interval(interval) => {
+            if let Some(text) = string_constant(&interval.value) {
+                *interval.value = text_constant(&interval_text(text).into_owned());
+            }
+        }
+        Expr::TypedString(typed) => {
+            widen(&mut typed.data_type);
+            if let Some(text) = typed.value.value.clone().into_string() {
+                let normal = normal_text(&text, &typed.data_type);
+                if normal != text {
+                    typed.value.value = Value::SingleQuotedString(normal.into_owned());
+                }
+            }
+        }
+        Expr::Cast { expr: operand, data_type, .. } => {
+            widen(data_type);
+            rewrite_cast(operand, data_type);
+            if matches!(data_type, DataType::Bytea)
+                && let Some(hex) = string_constant(operand).and_then(|text| text.strip_prefix("\\x"))
+            {
+                *expr = call("decode", vec![text_constant(hex), text_constant("hex")]);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn rewrite_cast(operand: &mut Box<Expr>, data_type: &DataType) {
+    let inner = match operand.as_mut() {
+        Expr::Nested(inner) => inner,
+        _ => operand,
+    };
+    if let Some(text) = string_constant(inner) {
+        let normal = normal_text(text, data_type);
+        if normal != text {
+            **inner = text_constant(&normal);
+        }
+    } else if let Expr::Value(value) = inner.as_ref()
+        && let Value::Number(number, _) = &value.value
+        && is_numeric(data_type)
+    {
+        // As a number it would pass through a float and lose digits.
+        **inner = text_constant(&number.to_string());
+    }
+}
+
+/// A time without a stated precision counts microseconds; DataFusion's nanoseconds end in 2262.
+fn widen(data_type: &mut DataType) {
+    match data_type {
+        DataType::Timestamp(precision, _) if precision.is_none() => *precision = MICROSECONDS,
+        DataType::Uuid => *data_type = DataType::Text,
+        _ => {}
+    }
+}
+
+fn text_constant(text: &str) -> Expr {
+    constant(Value::SingleQuotedString(text.to_owned()))
+}
+
+fn is_numeric(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_))
+}
+
+fn normal_text<'a>(text: &'a str, data_type: &DataType) -> Cow<'a, str> {
+    match data_type {
+        DataType::Interval { .. } => interval_text(text),
+        DataType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone | TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
+            timestamp_text(text)
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// An interval without a clock: `1 day -01:02:03.5` is `1 day -1 hours -2 minutes -3.5 seconds`.
+pub fn interval_text(text: &str) -> Cow<'_, str> {
+    let Some(clock) = text.split_whitespace().find(|word| word.contains(':')) else {
+        return Cow::Borrowed(text);
+    };
+    let (sign, digits) = match clock.as_bytes().first() {
+        Some(b'-') => ("-", &clock[1..]),
+        Some(b'+') => ("", &clock[1..]),
+        _ => ("", clock),
+    };
+    let parts: Vec<&str> = digits.split(':').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_number(part)) {
+        return Cow::Borrowed(text);
+    }
+    let spelled: Vec<String> = parts
+        .iter()
+        .zip(["hours", "minutes", "seconds"])
+        .map(|(number, unit)| format!("{sign}{number} {unit}"))
+        .collect();
+    Cow::Owned(text.replacen(clock, &spelled.join(" "), 1))
+}
+
+/// A time of hours and minutes gets its seconds.
+fn timestamp_text(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let has_minutes = bytes.len() >= 16 && bytes[13] == b':' && matches!(bytes[10], b' ' | b'T');
+    let minutes_are_digits = has_minutes && bytes[14].is_ascii_digit() && bytes[15].is_ascii_digit();
+    if minutes_are_digits && bytes.get(16) != Some(&b':') && text.is_char_boundary(16) {
+        return Cow::Owned(format!("{}:00{}", &text[..16], &text[16..]));
+    }
+    Cow::Borrowed(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_an_interval_is_spelled_out() {
+        assert_eq!(interval_text("7 days 0:00:00"), "7 days 0 hours 0 minutes 0 seconds");
+        assert_eq!(interval_text("1 year 2 mons -04:05:06.7"), "1 year 2 mons -04 hours -05 minutes -06.7 seconds");
+        assert_eq!(interval_text("03:04"), "03 hours 04 minutes");
+        assert_eq!(interval_text("7 days"), "7 days");
+        assert_eq!(interval_text("1:x"), "1:x");
+    }
+
+    #[test]
+    fn a_time_without_seconds_gets_them_before_its_zone() {
+        assert_eq!(timestamp_text("2026-03-01 09:00"), "2026-03-01 09:00:00");
+        assert_eq!(timestamp_text("2026-03-01T09:00+08"), "2026-03-01T09:00:00+08");
+        assert_eq!(timestamp_text("2026-03-01 09:00:01"), "2026-03-01 09:00:01");
+        assert_eq!(timestamp_text("2026-03-01"), "2026-03-01");
+        assert_eq!(timestamp_text("二〇二六年三月一日"), "二〇二六年三月一日");
+    }
+}
