@@ -133,7 +133,7 @@ fn rewritten_query(query: &Query, parsed: &Parsed) -> Result<Box<Query>> {
 
 /// What follows the AS of `CREATE VIEW name [(columns)] AS query`.
 fn definition(text: &str) -> String {
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().unwrap_or_default();
     let mut depth = 0;
     for token in &tokens {

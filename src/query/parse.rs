@@ -44,7 +44,7 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
             format!("the statement has {} bytes, more than the {} allowed", text.len(), limits::STATEMENT_BYTES),
         ));
     }
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| tokenizer_error(text, &e))?;
     let source: Arc<str> = text.into();
     let lines = LineStarts::of(text);
@@ -70,7 +70,7 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
     let range = byte_range(text, lines, &tokens);
     let offset = text[..range.start].chars().count();
     let statement_text = text[range].to_owned();
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let kind = if is_external_table(&tokens) {
         Kind::External(Box::new(parse_external(&statement_text, offset)?))
     } else {
@@ -90,7 +90,7 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
 
 /// DataFusion's parser wants a text of its own; `offset` is where it starts, in characters.
 fn parse_external(source: &str, offset: usize) -> Result<CreateExternalTable> {
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let shift = |mut error: Error| {
         error.position = error.position.map(|p| p + offset);
         error

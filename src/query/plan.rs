@@ -117,7 +117,7 @@ pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Res
     let failed = |e| errors::from_datafusion(&e, source);
     let state = ctx.state();
     let item = SelectItem::UnnamedExpr(expr.clone());
-    let mut statement = Parser::parse_sql(&TributaryDialect::default(), "SELECT 1")
+    let mut statement = Parser::parse_sql(&TributaryDialect, "SELECT 1")
         .ok()
         .and_then(|mut statements| statements.pop())
         .ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "cannot make a query of one value"))?;

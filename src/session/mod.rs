@@ -42,7 +42,7 @@ pub struct Notice {
 
 impl Notice {
     /// For the user's information.
-    pub fn notice(state: SqlState, message: impl Into<String>) -> Self {
+    pub fn new(state: SqlState, message: impl Into<String>) -> Self {
         Self { severity: "NOTICE", state, message: message.into(), hint: None }
     }
 
@@ -69,7 +69,7 @@ pub struct Prepared {
 /// What a statement answers.
 #[derive(Debug)]
 pub enum Outcome {
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// A command tag alone: `SET`, `BEGIN`, `CREATE VIEW`.
     Done(String),
 }
@@ -315,7 +315,7 @@ impl Session {
             }
             query::bind(&planned, values, &source)?
         };
-        Ok(Outcome::Rows(Rows {
+        Ok(Outcome::Rows(Box::new(Rows {
             columns: prepared.columns.clone(),
             tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
             source,
@@ -381,7 +381,7 @@ impl Session {
         let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(failed)?;
-        Ok(Outcome::Rows(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
+        Ok(Outcome::Rows(Box::new(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
     }
 }
 

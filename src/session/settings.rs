@@ -351,7 +351,7 @@ fn parse_milliseconds(value: &str) -> Option<u64> {
 
 fn print_milliseconds(milliseconds: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    match units.iter().find(|(size, _)| milliseconds > 0 && milliseconds % size == 0) {
+    match units.iter().find(|(size, _)| milliseconds > 0 && milliseconds.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", milliseconds / size),
         None => "0".to_owned(),
     }

@@ -538,10 +538,10 @@ enum Lifetime {
 
 fn defined(session: &Session, tag: &str, notices: Vec<catalog::Notice>, lifetime: Lifetime) -> Outcome {
     for notice in notices {
-        session.tell(Notice::notice(notice.state, notice.message));
+        session.tell(Notice::new(notice.state, notice.message));
     }
     if lifetime == Lifetime::OfServer {
-        let mut notice = Notice::notice(SqlState::SUCCESSFUL_COMPLETION, "definitions are kept until the server stops");
+        let mut notice = Notice::new(SqlState::SUCCESSFUL_COMPLETION, "definitions are kept until the server stops");
         notice.hint = Some("Run the statement again after a restart.".to_owned());
         session.tell(notice);
     }

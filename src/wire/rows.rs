@@ -202,7 +202,7 @@ impl Values {
         if column.binary {
             self.put_binary(out, row, column, zone)?;
         } else {
-            self.put_text(out, row, column, zone)?;
+            self.put_text(out, row, zone)?;
         }
         let length = i32::try_from(out.len() - start - 4).map_err(|_| {
             Error::new(
@@ -214,7 +214,7 @@ impl Values {
         Ok(())
     }
 
-    fn put_text(&self, out: &mut BytesMut, row: usize, column: &OutColumn, zone: Zone) -> Result<()> {
+    fn put_text(&self, out: &mut BytesMut, row: usize, zone: Zone) -> Result<()> {
         match self {
             Self::Bool(a) => out.put_u8(if a.value(row) { b't' } else { b'f' }),
             Self::Int2(a) => put!(out, "{}", a.value(row)),
@@ -248,7 +248,7 @@ impl Values {
                         out.put_slice(b"NULL");
                     } else {
                         item.clear();
-                        items.put_text(&mut item, at, column, zone)?;
+                        items.put_text(&mut item, at, zone)?;
                         text::array_item(out, &item);
                     }
                 }
@@ -299,7 +299,7 @@ impl Values {
                 }
             }
             Self::Text(_) | Self::TextView(_) | Self::Json(_) => {
-                self.put_text(out, row, column, zone)?;
+                self.put_text(out, row, zone)?;
             }
         }
         Ok(())
