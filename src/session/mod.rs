@@ -321,7 +321,7 @@ impl Session {
             source,
             plan,
             shape: planned.shape,
-        }))
+        })))
     }
 
     /// Lets the rows flow. `encode` runs on the query threads, once for each piece of a batch.
@@ -381,7 +381,7 @@ impl Session {
         let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(failed)?;
-        Ok(Outcome::Rows(Box::new(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
+        Ok(Outcome::Rows(Box::new(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows })))
     }
 }
 

@@ -168,7 +168,7 @@ impl Connection {
                 let columns = announced(&rows.columns, &Format::UnifiedText);
                 client.feed(Message::RowDescription(description(&columns, &rows.columns))).await?;
                 let tag = rows.tag;
-                let mut flow = self.flow(session, rows, columns, token.clone());
+                let mut flow = self.flow(session, *rows, columns, token.clone());
                 let mut count = 0;
                 while let Some(piece) = self
                     .govern(&token, deadline, async { flow.next().await.transpose() })
@@ -297,7 +297,7 @@ impl Connection {
                 Outcome::Rows(rows) => {
                     let columns = announced(&rows.columns, &portal.formats);
                     let tag = rows.tag;
-                    let flow = self.flow(session, rows, columns, token);
+                    let flow = self.flow(session, *rows, columns, token);
                     PortalState::Flowing { flow, waiting: VecDeque::new(), tag }
                 }
             };
