@@ -52,7 +52,7 @@ shows "\d of a table with every type" '\d types' \
 shows "\d+ of a table" '\d+ events' 'Table "lake.events"' "user_id | text" "Storage" "Description" "!ERROR"
 shows "\d of a view" '\d buyers' 'View "public.buyers"' "user_id | text"
 shows "\d+ of a view shows its text" '\d+ buyers' "View definition:" "select distinct user_id from events" "!ERROR"
-shows "\d of a schema's tables" '\d lake.*' 'Table "lake.events"' 'Table "lake.ad_spend"' "!ERROR"
+shows "\d of a pattern" '\d lake.[ae]*' 'Table "lake.events"' 'Table "lake.ad_spend"' "!calls" "!ERROR"
 shows "\d of nothing says so" '\d nowhere' 'Did not find any relation named "nowhere".'
 shows "\dt" '\dt' "lake | events | table" "!buyers"
 shows "\dt with a pattern" '\dt ev*' "lake | events | table" "!types"
@@ -61,7 +61,7 @@ shows "\dv" '\dv' "public | buyers | view" "!events"
 shows "\dv+" '\dv+' "public | buyers | view" "!ERROR"
 shows "\dn" '\dn' "List of schemas" "lake |" "public |" "!pg_catalog" "!ERROR"
 shows "\dn+" '\dn+' "lake |" "!ERROR"
-shows "\df of ours" '\df funnel*' "funnel | integer" "funnel_times | timestamp without time zone[]" "funnel_durations | interval[]" "| agg"
+shows "\df of ours" '\df funnel*' "funnel | integer" "funnel_times | timestamp[]" "funnel_durations | interval[]" "| agg"
 shows "\df+ of ours shows what is written about it" '\df+ funnel' "How many steps of a sequence a user took" "!ERROR"
 shows "\df lists no function of PostgreSQL's" '\df' "funnel" "!lower" "!ERROR"
 shows "\da" '\da funnel' "funnel | integer" "How many steps of a sequence a user took" "!ERROR"
@@ -100,7 +100,7 @@ shows "structs and maps are JSON" "select person, props, grid, touches from type
 shows "the edges of numbers" "select i64, u64, f32, f64, money from types where row_id = 2;" \
     "-9223372036854775808 | 9223372036854775807 | NaN | -Infinity | -9999999999999999.99"
 shows "times in the session's zone" "set timezone = 'Asia/Shanghai'; select moment, instant, took, day from types where row_id = 1;" \
-    "2026-03-01 09:30:00.25 | 2026-03-01 17:30:00.25+08 | 26:00:01 | 2026-03-01"
+    "2026-03-01 09:30:00.25 | 2026-03-01 17:30:00.25+08 | 1 day 02:00:01 | 2026-03-01"
 shows "dates beyond pandas" "select day, moment, instant from types where row_id = 2;" \
     "0001-01-01 | 0001-01-01 00:00:00 | 9999-12-31 23:59:59.999999+00"
 shows "\x shows a record at a time" $'\\x\nselect user_id, revenue from events where event = \'purchase\' order by user_id limit 1;' \
