@@ -184,8 +184,11 @@ impl Snapshot {
         };
         if relation.kind() != kind {
             let word = relation.kind().word();
-            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a {}", quoted(&name.name), kind.word()))
-                .with_hint(format!("Use DROP {} to remove a {word}.", word.to_uppercase())));
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("{} is not a {}", quoted(&name.name), kind.word()),
+            )
+            .with_hint(format!("Use DROP {} to remove a {word}.", word.to_uppercase())));
         }
         match &relation.body {
             RelationBody::LakeTable(table) => {

@@ -18,13 +18,13 @@ mod tests;
 mod view;
 
 pub use change::{Change, Notice};
-pub use name::{QualifiedName, quote_ident};
+pub use name::{QualifiedName, REPEATED, column_label, quote_ident};
 pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
 pub use snapshot::{
-    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind,
-    Snapshot, SystemRelation,
+    INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot,
+    SystemRelation,
 };
 pub use source::{LakeSource, TableSource};
 pub use system::{FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};

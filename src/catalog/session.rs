@@ -62,12 +62,15 @@ impl fmt::Debug for SessionCatalog {
 impl SessionCatalog {
     /// The catalogue for a new connection of `user`, with the default search path.
     pub fn new(server: Arc<Catalog>, user: impl Into<String>) -> Self {
-        let view = PinnedView {
-            snapshot: server.snapshot(),
-            transaction: None,
-            search_path: default_search_path(&server),
+        let view =
+            PinnedView { snapshot: server.snapshot(), transaction: None, search_path: default_search_path(&server) };
+        let shared = Shared {
+            server,
+            user: user.into(),
+            view: RwLock::new(view),
+            planner: OnceLock::new(),
+            info: OnceLock::new(),
         };
-        let shared = Shared { server, user: user.into(), view: RwLock::new(view), planner: OnceLock::new(), info: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -298,9 +301,10 @@ impl SessionCatalog {
     }
 
     fn planner(&self) -> PlanResult<SessionState> {
-        let state = self.shared.planner.get().and_then(Weak::upgrade).ok_or_else(|| {
-            DataFusionError::Internal("the session's catalogue was not given its planner".to_owned())
-        })?;
+        let state =
+            self.shared.planner.get().and_then(Weak::upgrade).ok_or_else(|| {
+                DataFusionError::Internal("the session's catalogue was not given its planner".to_owned())
+            })?;
         let state = state.read().clone();
         Ok(state)
     }

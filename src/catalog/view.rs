@@ -13,11 +13,9 @@ use datafusion::common::Column;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as PlannedStatement;
-use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut};
 
-use super::name::QualifiedName;
+use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
 
 /// A view's definition and the columns it had when it was made.
@@ -92,10 +90,11 @@ fn rename_columns(plan: LogicalPlan, renames: &[String]) -> datafusion::error::R
 
 fn reject_duplicate_columns(plan: &LogicalPlan) -> datafusion::error::Result<()> {
     let mut seen = BTreeSet::new();
-    match plan.schema().fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+    let mut labels = plan.schema().fields().iter().map(|field| column_label(field.name()));
+    match labels.find(|label| !seen.insert(*label)) {
         None => Ok(()),
-        Some(field) => {
-            let message = format!("column \"{}\" specified more than once", field.name());
+        Some(label) => {
+            let message = format!("column \"{label}\" specified more than once");
             Err(Error::new(SqlState("42701"), message)
                 .with_hint("Give each column of the view a name of its own with AS.")
                 .into())
@@ -119,13 +118,15 @@ fn keep_columns(
         .fields()
         .iter()
         .map(|field| {
-            now.columns().into_iter().find(|column: &Column| column.name() == field.name()).map(Expr::Column).ok_or_else(
-                || {
+            now.columns()
+                .into_iter()
+                .find(|column: &Column| column.name() == field.name())
+                .map(Expr::Column)
+                .ok_or_else(|| {
                     let message = format!("view {view} reads column \"{}\", which is gone", field.name());
                     Error::new(SqlState::UNDEFINED_COLUMN, message)
                         .with_hint("Make the view again with CREATE OR REPLACE VIEW.")
-                },
-            )
+                })
         })
         .collect::<Result<_, _>>()?;
     LogicalPlanBuilder::from(plan).project(kept)?.build()

@@ -43,8 +43,19 @@ pub fn role_name(oid: u32, user: &str) -> Option<String> {
 /// `pg_database`.
 pub fn pg_database() -> Rows {
     let mut rows = Rows::new(&[
-        "oid", "datname", "datdba", "encoding", "datlocprovider", "datistemplate", "datallowconn", "datconnlimit",
-        "datfrozenxid", "datminmxid", "dattablespace", "datcollate", "datctype",
+        "oid",
+        "datname",
+        "datdba",
+        "encoding",
+        "datlocprovider",
+        "datistemplate",
+        "datallowconn",
+        "datconnlimit",
+        "datfrozenxid",
+        "datminmxid",
+        "dattablespace",
+        "datcollate",
+        "datctype",
     ]);
     rows.push(vec![
         DATABASE_OID.into(),
@@ -67,8 +78,17 @@ pub fn pg_database() -> Rows {
 /// `pg_roles` and `pg_authid`.
 pub fn pg_roles(user: &str) -> Rows {
     let mut rows = Rows::new(&[
-        "rolname", "rolsuper", "rolinherit", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolreplication",
-        "rolconnlimit", "rolpassword", "rolbypassrls", "oid",
+        "rolname",
+        "rolsuper",
+        "rolinherit",
+        "rolcreaterole",
+        "rolcreatedb",
+        "rolcanlogin",
+        "rolreplication",
+        "rolconnlimit",
+        "rolpassword",
+        "rolbypassrls",
+        "oid",
     ]);
     for role in roles(user) {
         rows.push(vec![
@@ -90,8 +110,7 @@ pub fn pg_roles(user: &str) -> Rows {
 
 /// `pg_user`.
 pub fn pg_user(user: &str) -> Rows {
-    let mut rows =
-        Rows::new(&["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"]);
+    let mut rows = Rows::new(&["usename", "usesysid", "usecreatedb", "usesuper", "userepl", "usebypassrls", "passwd"]);
     for role in roles(user) {
         rows.push(vec![
             role.name.into(),
@@ -109,8 +128,18 @@ pub fn pg_user(user: &str) -> Rows {
 /// `pg_settings`.
 pub fn pg_settings(session: &dyn SessionInfo) -> Rows {
     let mut rows = Rows::new(&[
-        "name", "setting", "unit", "category", "short_desc", "context", "vartype", "source", "enumvals", "boot_val",
-        "reset_val", "pending_restart",
+        "name",
+        "setting",
+        "unit",
+        "category",
+        "short_desc",
+        "context",
+        "vartype",
+        "source",
+        "enumvals",
+        "boot_val",
+        "reset_val",
+        "pending_restart",
     ]);
     for setting in session.settings() {
         let source = if setting.value == setting.boot_value { "default" } else { "session" };
@@ -136,8 +165,19 @@ pub fn pg_settings(session: &dyn SessionInfo) -> Rows {
 /// `pg_stat_activity`.
 pub fn pg_stat_activity(session: &dyn SessionInfo, user: &str) -> Rows {
     let mut rows = Rows::new(&[
-        "datid", "datname", "pid", "usesysid", "usename", "application_name", "client_addr", "backend_start",
-        "xact_start", "query_start", "state", "query", "backend_type",
+        "datid",
+        "datname",
+        "pid",
+        "usesysid",
+        "usename",
+        "application_name",
+        "client_addr",
+        "backend_start",
+        "xact_start",
+        "query_start",
+        "state",
+        "query",
+        "backend_type",
     ]);
     for connection in session.activity() {
         rows.push(vec![

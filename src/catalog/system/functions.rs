@@ -34,9 +34,29 @@ const LANGUAGE_INTERNAL_OID: i64 = 12;
 /// PostgreSQL's functions, then ours in schema `public`.
 pub fn pg_proc(statics: &StaticRows, ours: &[ListedFunction], columns: &SchemaRef) -> Result<RecordBatch> {
     let mut rows = Rows::new(&[
-        "oid", "proname", "pronamespace", "proowner", "prolang", "procost", "prorows", "provariadic", "prosupport",
-        "prokind", "prosecdef", "proleakproof", "proisstrict", "proretset", "provolatile", "proparallel", "pronargs",
-        "pronargdefaults", "prorettype", "proargtypes", "proargmodes", "proargnames", "prosrc",
+        "oid",
+        "proname",
+        "pronamespace",
+        "proowner",
+        "prolang",
+        "procost",
+        "prorows",
+        "provariadic",
+        "prosupport",
+        "prokind",
+        "prosecdef",
+        "proleakproof",
+        "proisstrict",
+        "proretset",
+        "provolatile",
+        "proparallel",
+        "pronargs",
+        "pronargdefaults",
+        "prorettype",
+        "proargtypes",
+        "proargmodes",
+        "proargnames",
+        "prosrc",
     ]);
     for function in ours {
         let info = &function.info;
@@ -76,12 +96,7 @@ pub fn pg_proc(statics: &StaticRows, ours: &[ListedFunction], columns: &SchemaRe
 pub fn pg_description(statics: &StaticRows, ours: &[ListedFunction], columns: &SchemaRef) -> Result<RecordBatch> {
     let mut rows = Rows::new(&["objoid", "classoid", "objsubid", "description"]);
     for function in ours {
-        rows.push(vec![
-            function.oid.into(),
-            PG_PROC_OID.into(),
-            0i64.into(),
-            function.info.description.clone().into(),
-        ]);
+        rows.push(vec![function.oid.into(), PG_PROC_OID.into(), 0i64.into(), function.info.description.clone().into()]);
     }
     append(statics, "pg_description", rows, columns)
 }

@@ -53,8 +53,16 @@ pub fn tables(snapshot: &Snapshot) -> Rows {
 /// `views`.
 pub fn views(snapshot: &Snapshot) -> Rows {
     let mut rows = Rows::new(&[
-        "table_catalog", "table_schema", "table_name", "view_definition", "check_option", "is_updatable",
-        "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable", "is_trigger_insertable_into",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "view_definition",
+        "check_option",
+        "is_updatable",
+        "is_insertable_into",
+        "is_trigger_updatable",
+        "is_trigger_deletable",
+        "is_trigger_insertable_into",
     ]);
     for relation in snapshot.relations().filter(|relation| relation.kind() == RelationKind::View) {
         let mut row = vec![
@@ -73,7 +81,13 @@ pub fn views(snapshot: &Snapshot) -> Rows {
 /// `table_privileges` and `role_table_grants`: everybody may read everything until there are grants.
 pub fn table_privileges(snapshot: &Snapshot, user: &str) -> Rows {
     let mut rows = Rows::new(&[
-        "grantor", "grantee", "table_catalog", "table_schema", "table_name", "privilege_type", "is_grantable",
+        "grantor",
+        "grantee",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "privilege_type",
+        "is_grantable",
         "with_hierarchy",
     ]);
     for relation in snapshot.relations() {
@@ -97,10 +111,27 @@ pub fn table_privileges(snapshot: &Snapshot, user: &str) -> Rows {
 /// relations of that name only, and their footers are read if they have to be.
 pub async fn columns(snapshot: &Snapshot, system: &SystemTables, named: Option<&str>) -> Result<Rows> {
     let mut rows = Rows::new(&[
-        "table_catalog", "table_schema", "table_name", "column_name", "ordinal_position", "is_nullable", "data_type",
-        "character_octet_length", "numeric_precision", "numeric_precision_radix", "numeric_scale",
-        "datetime_precision", "udt_catalog", "udt_schema", "udt_name", "dtd_identifier", "is_self_referencing",
-        "is_identity", "identity_cycle", "is_generated", "is_updatable",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "ordinal_position",
+        "is_nullable",
+        "data_type",
+        "character_octet_length",
+        "numeric_precision",
+        "numeric_precision_radix",
+        "numeric_scale",
+        "datetime_precision",
+        "udt_catalog",
+        "udt_schema",
+        "udt_name",
+        "dtd_identifier",
+        "is_self_referencing",
+        "is_identity",
+        "identity_cycle",
+        "is_generated",
+        "is_updatable",
     ]);
     for relation in snapshot.relations() {
         match named {
@@ -196,9 +227,23 @@ fn datetime_digits(kind: &Type) -> Option<i64> {
 /// `routines`: our functions. `routine_definition` is what is written about them; their code is the server's.
 pub fn routines(functions: &[ListedFunction]) -> Rows {
     let mut rows = Rows::new(&[
-        "specific_catalog", "specific_schema", "specific_name", "routine_catalog", "routine_schema", "routine_name",
-        "routine_type", "data_type", "type_udt_catalog", "type_udt_schema", "type_udt_name", "routine_body",
-        "routine_definition", "external_language", "is_deterministic", "sql_data_access", "schema_level_routine",
+        "specific_catalog",
+        "specific_schema",
+        "specific_name",
+        "routine_catalog",
+        "routine_schema",
+        "routine_name",
+        "routine_type",
+        "data_type",
+        "type_udt_catalog",
+        "type_udt_schema",
+        "type_udt_name",
+        "routine_body",
+        "routine_definition",
+        "external_language",
+        "is_deterministic",
+        "sql_data_access",
+        "schema_level_routine",
     ]);
     for function in functions {
         let result = result_type(&function.info.returns);
@@ -232,8 +277,19 @@ pub fn routines(functions: &[ListedFunction]) -> Rows {
 /// `parameters` of our functions.
 pub fn parameters(functions: &[ListedFunction]) -> Rows {
     let mut rows = Rows::new(&[
-        "specific_catalog", "specific_schema", "specific_name", "ordinal_position", "parameter_mode", "is_result",
-        "as_locator", "parameter_name", "data_type", "udt_catalog", "udt_schema", "udt_name", "dtd_identifier",
+        "specific_catalog",
+        "specific_schema",
+        "specific_name",
+        "ordinal_position",
+        "parameter_mode",
+        "is_result",
+        "as_locator",
+        "parameter_name",
+        "data_type",
+        "udt_catalog",
+        "udt_schema",
+        "udt_name",
+        "dtd_identifier",
     ]);
     for function in functions {
         for (index, argument) in function.info.arguments.iter().enumerate() {
@@ -272,8 +328,7 @@ pub fn enabled_roles(user: &str) -> Rows {
 
 /// `character_sets`: the one encoding.
 pub fn character_sets() -> Rows {
-    let mut rows =
-        Rows::new(&["character_set_name", "character_repertoire", "form_of_use", "default_collate_catalog"]);
+    let mut rows = Rows::new(&["character_set_name", "character_repertoire", "form_of_use", "default_collate_catalog"]);
     rows.push(vec!["UTF8".into(), "UCS".into(), "UTF8".into(), DATABASE.into()]);
     rows
 }

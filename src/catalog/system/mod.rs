@@ -51,12 +51,47 @@ pub const PG_CLASS_OID: Oid = 1_259;
 
 /// The relations that may have rows here: those with PostgreSQL's own, and those that a session's snapshot fills.
 const POPULATED: [&str; 41] = [
-    "pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_cast", "pg_collation", "pg_conversion", "pg_description",
-    "pg_language", "pg_opclass", "pg_operator", "pg_opfamily", "pg_proc", "pg_range", "pg_tablespace", "pg_type",
-    "pg_namespace", "pg_class", "pg_attribute", "pg_tables", "pg_views", "pg_stat_all_tables", "pg_stat_user_tables",
-    "pg_database", "pg_roles", "pg_authid", "pg_user", "pg_timezone_names", "pg_settings", "pg_stat_activity",
-    "information_schema_catalog_name", "schemata", "tables", "views", "columns", "table_privileges",
-    "role_table_grants", "routines", "parameters", "enabled_roles", "character_sets",
+    "pg_aggregate",
+    "pg_am",
+    "pg_amop",
+    "pg_amproc",
+    "pg_cast",
+    "pg_collation",
+    "pg_conversion",
+    "pg_description",
+    "pg_language",
+    "pg_opclass",
+    "pg_operator",
+    "pg_opfamily",
+    "pg_proc",
+    "pg_range",
+    "pg_tablespace",
+    "pg_type",
+    "pg_namespace",
+    "pg_class",
+    "pg_attribute",
+    "pg_tables",
+    "pg_views",
+    "pg_stat_all_tables",
+    "pg_stat_user_tables",
+    "pg_database",
+    "pg_roles",
+    "pg_authid",
+    "pg_user",
+    "pg_timezone_names",
+    "pg_settings",
+    "pg_stat_activity",
+    "information_schema_catalog_name",
+    "schemata",
+    "tables",
+    "views",
+    "columns",
+    "table_privileges",
+    "role_table_grants",
+    "routines",
+    "parameters",
+    "enabled_roles",
+    "character_sets",
 ];
 
 /// Whether a system relation never has rows in this server, because what it is about does not exist here.
@@ -100,21 +135,16 @@ impl SystemTables {
                 "pg_description" => {
                     Some(functions::pg_description(&statics, &functions, &shape.columns).map_err(unloadable)?)
                 }
-                "pg_aggregate" => Some(functions::pg_aggregate(&statics, &functions, &shape.columns).map_err(unloadable)?),
+                "pg_aggregate" => {
+                    Some(functions::pg_aggregate(&statics, &functions, &shape.columns).map_err(unloadable)?)
+                }
                 name => statics.rows(name).cloned(),
             };
             fixed.extend(batch.map(|batch| (shape.name.clone(), batch)));
         }
         let shapes =
             shapes.into_iter().map(|shape| ((shape.schema.clone(), shape.name.clone()), Arc::new(shape))).collect();
-        Ok(Self {
-            shapes,
-            fixed,
-            functions,
-            statics,
-            signatures: OnceLock::new(),
-            descriptions: OnceLock::new(),
-        })
+        Ok(Self { shapes, fixed, functions, statics, signatures: OnceLock::new(), descriptions: OnceLock::new() })
     }
 
     /// The two system schemas, for the snapshot.
@@ -151,7 +181,8 @@ impl SystemTables {
 
     /// Name, arguments and result of a function, of ours or PostgreSQL's. The first question reads all of `pg_proc`.
     pub fn function(&self, oid: Oid) -> Option<&ListedSignature> {
-        let signatures = self.signatures.get_or_init(|| functions::signatures(self.fixed.get("pg_proc"), &self.functions));
+        let signatures =
+            self.signatures.get_or_init(|| functions::signatures(self.fixed.get("pg_proc"), &self.functions));
         signatures.get(&oid)
     }
 

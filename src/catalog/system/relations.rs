@@ -28,10 +28,35 @@ pub fn pg_namespace(snapshot: &Snapshot) -> Rows {
 /// `pg_class`: tables and views. Nothing is opened: columns that are not known yet count as zero.
 pub fn pg_class(snapshot: &Snapshot) -> Rows {
     let mut rows = Rows::new(&[
-        "oid", "relname", "relnamespace", "reltype", "reloftype", "relowner", "relam", "relfilenode", "reltablespace",
-        "relpages", "reltuples", "relallvisible", "reltoastrelid", "relhasindex", "relisshared", "relpersistence",
-        "relkind", "relnatts", "relchecks", "relhasrules", "relhastriggers", "relhassubclass", "relrowsecurity",
-        "relforcerowsecurity", "relispopulated", "relreplident", "relispartition", "relrewrite", "relfrozenxid",
+        "oid",
+        "relname",
+        "relnamespace",
+        "reltype",
+        "reloftype",
+        "relowner",
+        "relam",
+        "relfilenode",
+        "reltablespace",
+        "relpages",
+        "reltuples",
+        "relallvisible",
+        "reltoastrelid",
+        "relhasindex",
+        "relisshared",
+        "relpersistence",
+        "relkind",
+        "relnatts",
+        "relchecks",
+        "relhasrules",
+        "relhastriggers",
+        "relhassubclass",
+        "relrowsecurity",
+        "relforcerowsecurity",
+        "relispopulated",
+        "relreplident",
+        "relispartition",
+        "relrewrite",
+        "relfrozenxid",
         "relminmxid",
     ]);
     for schema in snapshot.schemas.values() {
@@ -92,9 +117,28 @@ fn relation_kind(relation: &Relation) -> &'static str {
 /// that fails if a file cannot be read, and names it.
 pub async fn pg_attribute(snapshot: &Snapshot, system: &SystemTables, only: Option<Oid>) -> Result<Rows> {
     let mut rows = Rows::new(&[
-        "attrelid", "attname", "atttypid", "attlen", "attnum", "attndims", "attcacheoff", "atttypmod", "attbyval",
-        "attalign", "attstorage", "attcompression", "attnotnull", "atthasdef", "atthasmissing", "attidentity",
-        "attgenerated", "attisdropped", "attislocal", "attinhcount", "attcollation", "attstattarget",
+        "attrelid",
+        "attname",
+        "atttypid",
+        "attlen",
+        "attnum",
+        "attndims",
+        "attcacheoff",
+        "atttypmod",
+        "attbyval",
+        "attalign",
+        "attstorage",
+        "attcompression",
+        "attnotnull",
+        "atthasdef",
+        "atthasmissing",
+        "attidentity",
+        "attgenerated",
+        "attisdropped",
+        "attislocal",
+        "attinhcount",
+        "attcollation",
+        "attstattarget",
     ]);
     match only {
         Some(oid) => {
@@ -124,11 +168,8 @@ pub async fn columns_now(relation: &Relation) -> Result<SchemaRef> {
         return Err(Error::new(SqlState::INTERNAL_ERROR, message));
     };
     tokio::time::timeout(COLUMNS_TIMEOUT, table.schema()).await.unwrap_or_else(|_| {
-        let message = format!(
-            "reading the columns of {} took longer than {} seconds",
-            relation.name,
-            COLUMNS_TIMEOUT.as_secs()
-        );
+        let message =
+            format!("reading the columns of {} took longer than {} seconds", relation.name, COLUMNS_TIMEOUT.as_secs());
         Err(Error::new(SqlState::IO_ERROR, message).with_detail(format!("Its files are in {}.", table.location())))
     })
 }
@@ -174,9 +215,8 @@ fn push_attributes(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, sy
 
 /// `pg_tables`.
 pub fn pg_tables(snapshot: &Snapshot, owner: &str) -> Rows {
-    let mut rows = Rows::new(&[
-        "schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity",
-    ]);
+    let mut rows =
+        Rows::new(&["schemaname", "tablename", "tableowner", "hasindexes", "hasrules", "hastriggers", "rowsecurity"]);
     for relation in snapshot.relations().filter(|relation| relation.kind() == RelationKind::Table) {
         let name = &relation.name;
         let mut row = vec![name.schema.clone().into(), name.name.clone().into(), owner.to_owned().into()];

@@ -183,7 +183,8 @@ pub fn parse_type(name: &str) -> Option<Type> {
     let name = name.trim().to_lowercase();
     if let Some(element) = name.strip_suffix("[]") {
         let element = parse_type(element)?;
-        return system_types().find(|kind| matches!(kind.kind(), Kind::Array(of) if *of == element) && kind.name().starts_with('_'));
+        return system_types()
+            .find(|kind| matches!(kind.kind(), Kind::Array(of) if *of == element) && kind.name().starts_with('_'));
     }
     let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
     let bare = name.split('(').next().unwrap_or(name).trim();

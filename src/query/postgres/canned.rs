@@ -24,8 +24,17 @@ const CANNED: [Canned; 1] = [
         cte: (
             "typeinfo_tree",
             &[
-                "oid", "ns", "name", "kind", "basetype", "elemtype", "elemdelim", "range_subtype", "attrtypoids",
-                "attrnames", "depth",
+                "oid",
+                "ns",
+                "name",
+                "kind",
+                "basetype",
+                "elemtype",
+                "elemdelim",
+                "range_subtype",
+                "attrtypoids",
+                "attrnames",
+                "depth",
             ],
         ),
         answer: "

@@ -9,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::ast::{call, called_function, folded, rename_call, take};
+use super::ast::{call, called_function, folded, rename_call, string_constant, take};
+use super::expressions::array_items;
 
 /// Rewrites a cast whose operand has been rewritten.
 pub fn rewrite_expr(expr: &mut Expr) {
@@ -19,12 +20,14 @@ pub fn rewrite_expr(expr: &mut Expr) {
             if let Some(name) = object_type(data_type) {
                 let operand = take(operand);
                 *expr = call(&format!("{name}in"), vec![operand]);
+            } else if let (DataType::Array(_), Some(items)) =
+                (&*data_type, string_constant(operand).and_then(array_items))
+            {
+                // `'{1,2}'::int[]`
+                **operand = items;
             } else if let Some(name) = read_object(operand) {
                 if is_text(data_type) {
                     rename_call(operand, &format!("{name}out"));
-                    *expr = take(operand);
-                } else if matches!(data_type, DataType::Int(None) | DataType::Integer(None)) {
-                    // An object id is an integer already.
                     *expr = take(operand);
                 }
             }

@@ -7,8 +7,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, DataType, Expr, FunctionArguments, GroupByExpr, JoinOperator, ObjectName, ObjectNamePart,
-    Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, Visitor,
+    Array, ArrayElemTypeDef, DataType, Expr, GroupByExpr, JoinOperator, ObjectName, ObjectNamePart, Query, Select,
+    SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, Visitor,
 };
 
 use super::ast::{cast, constant, folded, last_name, null_text, string_constant};
@@ -17,12 +17,21 @@ use crate::catalog::system::is_always_empty;
 
 /// Aggregates that answer one row over no rows.
 const AGGREGATES: [&str; 14] = [
-    "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or", "every", "json_agg",
-    "jsonb_agg", "xmlagg", "single_value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "json_agg",
+    "jsonb_agg",
+    "xmlagg",
+    "single_value",
 ];
-
-/// Calls that make rows of their own in a select list.
-const SET_RETURNING: [&str; 4] = ["unnest", "_pg_expandarray", "generate_series", "generate_subscripts"];
 
 /// Replaces a SELECT over a table without rows by one that the planner knows.
 pub fn simplify_select(select: &mut Select) {
@@ -130,7 +139,7 @@ fn is_empty_table(name: &ObjectName) -> bool {
 }
 
 /// Whether an expression has a part that the planner may not know: subqueries, array comparisons, fields, and
-/// calls that return sets.
+/// calls other than aggregates.
 fn is_intricate(expr: &Expr) -> bool {
     contains(expr, |part| match part {
         Expr::Subquery(_)
@@ -142,10 +151,7 @@ fn is_intricate(expr: &Expr) -> bool {
         Expr::BinaryOp { left, right, .. } => {
             [left, right].iter().any(|side| string_constant(side).is_some_and(|text| text.starts_with('{')))
         }
-        Expr::Function(function) => {
-            matches!(function.args, FunctionArguments::Subquery(_))
-                || last_name(&function.name).is_some_and(|name| SET_RETURNING.contains(&name.as_str()))
-        }
+        Expr::Function(function) => !last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str())),
         _ => false,
     })
 }

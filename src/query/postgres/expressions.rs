@@ -1,8 +1,8 @@
 //! Operators, function names, special words and patterns in PostgreSQL's spelling.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, TableFactor,
-    Value, ValueWithSpan,
+    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query,
+    TableFactor, Value, ValueWithSpan,
 };
 
 use super::ast::{call, constant, folded, last_name, string_constant, take};
@@ -109,7 +109,7 @@ fn plain_operator(parts: &[String]) -> Option<BinaryOperator> {
 /// The elements of a one-dimensional array constant: `'{r,v}'` as `ARRAY['r', 'v']`.
 ///
 /// `None` for text that is no array, and for nested arrays.
-fn array_items(text: &str) -> Option<Expr> {
+pub fn array_items(text: &str) -> Option<Expr> {
     let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     let mut rest = inside.chars().peekable();

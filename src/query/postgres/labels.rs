@@ -2,28 +2,23 @@
 //!
 //! DataFusion names an unaliased column after its text and refuses two columns of one name.
 //! So every computed column gets PostgreSQL's name as its alias; a name that is taken already gets a suffix that
-//! no user can type, and [`label`] takes it off before the client sees it.
+//! no user can type, and [`column_label`] takes it off before the client sees it.
+//!
+//! [`column_label`]: crate::catalog::column_label
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Expr, GroupByExpr, Ident, Query, Select, SelectItem,
+    AccessExpr, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Statement, Subscript, TrimWhereField, Value, Visit, VisitMut, Visitor,
     VisitorMut,
 };
 
 use super::ast::{folded, last_name};
 use super::casts::normalize_type;
+use crate::catalog::REPEATED;
 use crate::catalog::system::parse_type;
-
-/// Separates a name from the number that tells it apart.
-const SUFFIX: char = '\u{1}';
-
-/// The name of a result column as the client sees it.
-pub fn label(column: &str) -> &str {
-    column.split(SUFFIX).next().unwrap_or(column)
-}
 
 /// Gives every unnamed result column of a statement, and of its subqueries, PostgreSQL's name.
 pub fn add(statement: &mut Statement) {
@@ -36,15 +31,33 @@ struct Labeller;
 impl VisitorMut for Labeller {
     type Break = ();
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        add_to_select(select);
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let ordered = names_of_order_inputs(query);
+        match query.body.as_mut() {
+            SetExpr::Select(select) => add_to_select(select, ordered),
+            // ORDER BY of a set operation knows its results only.
+            body => add_to_branches(body),
+        }
         ControlFlow::Continue(())
     }
 }
 
-fn add_to_select(select: &mut Select) {
+/// Names the results of the branches of UNION and its like; a branch in parentheses is a query of its own.
+fn add_to_branches(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => add_to_select(select, BTreeSet::new()),
+        SetExpr::SetOperation { left, right, .. } => {
+            add_to_branches(left);
+            add_to_branches(right);
+        }
+        _ => {}
+    }
+}
+
+/// `reserved` are names that mean columns of the input elsewhere in the query.
+fn add_to_select(select: &mut Select, mut reserved: BTreeSet<String>) {
     let wildcards = Wildcards::of(select);
-    let reserved = grouped_names(select);
+    reserved.extend(grouped_names(select));
     let mut taken: Vec<Taken> = Vec::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         let (expr, given) = match item {
@@ -56,11 +69,11 @@ fn add_to_select(select: &mut Select) {
         let name = given.clone().unwrap_or_else(|| name_of(expr).0);
         let is_clash = taken.iter().any(|earlier| earlier.clashes(&name, column.as_deref()))
             || (column.is_some() && wildcards.include(expr))
-            // HAVING and GROUP BY mean a column of the input by this name, not this result.
+            // HAVING, GROUP BY or ORDER BY mean a column of the input by this name, not this result.
             || (given.is_none() && column.is_none() && reserved.contains(&name));
         taken.push(Taken { name: name.clone(), column: column.clone() });
         let alias = match (is_clash, given, column) {
-            (true, ..) => format!("{name}{SUFFIX}{index}"),
+            (true, ..) => format!("{name}{REPEATED}{index}"),
             (false, None, None) => name,
             // A plain column or an alias of the user's keeps its name.
             (false, ..) => continue,
@@ -140,18 +153,45 @@ impl Wildcards {
     }
 }
 
-/// The bare names in GROUP BY and HAVING, which mean columns of the input.
-fn grouped_names(select: &Select) -> BTreeSet<String> {
-    struct Names(BTreeSet<String>);
-    impl Visitor for Names {
-        type Break = ();
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::Identifier(ident) = expr {
+/// The columns that expressions mention, by their last names.
+struct Names(BTreeSet<String>);
+
+impl Visitor for Names {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) => {
                 self.0.insert(folded(ident));
             }
-            ControlFlow::Continue(())
+            Expr::CompoundIdentifier(parts) => self.0.extend(parts.last().map(folded)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The names in ORDER BY that mean columns of the input: all but those that stand alone, which mean results.
+fn names_of_order_inputs(query: &Query) -> BTreeSet<String> {
+    let mut names = Names(BTreeSet::new());
+    let Some(OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order_by| &order_by.kind) else {
+        return names.0;
+    };
+    let (results, inputs): (Vec<_>, Vec<_>) = keys.iter().partition(|key| matches!(key.expr, Expr::Identifier(_)));
+    for key in inputs {
+        // The visitor never breaks.
+        let _ = key.visit(&mut names);
+    }
+    for key in results {
+        if let Expr::Identifier(ident) = &key.expr {
+            names.0.remove(&folded(ident));
         }
     }
+    names.0
+}
+
+/// The names in GROUP BY and HAVING, which mean columns of the input.
+fn grouped_names(select: &Select) -> BTreeSet<String> {
     let mut names = Names(BTreeSet::new());
     if let Some(having) = &select.having {
         // The visitor never breaks.

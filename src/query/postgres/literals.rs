@@ -80,9 +80,10 @@ fn is_numeric(data_type: &DataType) -> bool {
 fn normal_text<'a>(text: &'a str, data_type: &DataType) -> Cow<'a, str> {
     match data_type {
         DataType::Interval { .. } => interval_text(text),
-        DataType::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone | TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
-            timestamp_text(text)
-        }
+        DataType::Timestamp(
+            _,
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone | TimezoneInfo::Tz | TimezoneInfo::WithTimeZone,
+        ) => timestamp_text(text),
         _ => Cow::Borrowed(text),
     }
 }

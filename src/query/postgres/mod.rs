@@ -18,8 +18,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
+pub use crate::catalog::column_label as label;
 pub use functions::register;
-pub use labels::label;
 pub use literals::interval_text;
 
 use crate::error::{Error, Result};
@@ -63,11 +63,10 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        let outcome = expressions::rewrite_expr(expr).and_then(|()| {
+        let outcome = expressions::rewrite_expr(expr).map(|()| {
             literals::rewrite_expr(expr);
             casts::rewrite_expr(expr);
             subqueries::rewrite_expr(expr);
-            Ok(())
         });
         match outcome {
             Ok(()) => ControlFlow::Continue(()),
@@ -79,10 +78,9 @@ impl VisitorMut for Rewriter {
         expressions::rewrite_table_factor(factor);
         ControlFlow::Continue(())
     }
-
 }
 
 #[cfg(test)]
-mod psql;
+mod clients;
 #[cfg(test)]
 mod tests;

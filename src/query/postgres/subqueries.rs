@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut,
-    helpers::attached_token::AttachedToken,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax,
+    OneOrManyWithParens, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Visit, VisitMut, Visitor, VisitorMut, helpers::attached_token::AttachedToken,
 };
 
 use super::ast::{all_of, call, conjuncts, folded, last_name, take};
@@ -30,7 +30,9 @@ pub fn rewrite_expr(expr: &mut Expr) {
             }
         }
         Expr::Function(function) if array_query(function).is_some() => {
-            if let FunctionArguments::Subquery(query) = &mut function.args
+            if let Some(mapped) = array_query(function).and_then(map_of_elements) {
+                *expr = mapped;
+            } else if let FunctionArguments::Subquery(query) = &mut function.args
                 && collect_into_array(query)
             {
                 let query = query.clone();
@@ -88,7 +90,17 @@ fn is_plain(select: &Select) -> bool {
 }
 
 const AGGREGATES: [&str; 12] = [
-    "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "bool_and", "bool_or", "every", "first_value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "first_value",
     SINGLE_VALUE,
 ];
 
@@ -183,6 +195,57 @@ impl VisitorMut for Substitution<'_> {
             *expr = same.clone();
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `array_transform(a, x -> f(x))` for the query of `ARRAY(SELECT f(x) FROM unnest(a) x)`, which may be correlated.
+fn map_of_elements(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let [TableWithJoins { relation, joins }] = select.from.as_slice() else { return None };
+    let is_simple = joins.is_empty()
+        && select.selection.is_none()
+        && query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && is_plain(select);
+    let (array, alias) = unnested(relation)?;
+    let element = alias.columns.first().map_or(&alias.name, |column| &column.name);
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] = select.projection.as_slice()
+    else {
+        return None;
+    };
+    if !is_simple {
+        return None;
+    }
+    if matches!(value, Expr::Identifier(ident) if folded(ident) == folded(element)) {
+        return Some(array);
+    }
+    let lambda = Expr::Lambda(LambdaFunction {
+        params: OneOrManyWithParens::One(LambdaFunctionParameter { name: element.clone(), data_type: None }),
+        body: Box::new(value.clone()),
+        syntax: LambdaSyntax::Arrow,
+    });
+    Some(call("array_transform", vec![array, lambda]))
+}
+
+/// The one array of `unnest(a) AS x`, and its alias.
+fn unnested(factor: &TableFactor) -> Option<(Expr, &TableAlias)> {
+    match factor {
+        TableFactor::UNNEST { array_exprs, alias, with_offset: false, with_ordinality: false, .. } => {
+            match array_exprs.as_slice() {
+                [array] => Some((array.clone(), alias.as_ref()?)),
+                _ => None,
+            }
+        }
+        TableFactor::Table { name, args: Some(arguments), alias, .. }
+            if last_name(name).as_deref() == Some("unnest") =>
+        {
+            match arguments.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => Some((array.clone(), alias.as_ref()?)),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

@@ -109,9 +109,9 @@ impl Call {
 
     /// The relation of an id. The first question of a batch costs a walk over all relations.
     pub fn relation(&self, oid: Oid) -> Option<&Arc<Relation>> {
-        let by_oid = self.relations.get_or_init(|| {
-            self.snapshot.relations().map(|relation| (relation.oid, Arc::clone(relation))).collect()
-        });
+        let by_oid = self
+            .relations
+            .get_or_init(|| self.snapshot.relations().map(|relation| (relation.oid, Arc::clone(relation))).collect());
         by_oid.get(&oid)
     }
 }
@@ -282,20 +282,21 @@ impl ScalarUDFImpl for SessionFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)))
-            && !self.function.is_volatile;
+        let is_constant =
+            args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_))) && !self.function.is_volatile;
         let row_count = if is_constant { 1 } else { args.number_rows };
-        let arguments = args
-            .args
-            .iter()
-            .map(|argument| argument.to_array(row_count))
-            .collect::<Result<Vec<ArrayRef>>>()?;
+        let arguments =
+            args.args.iter().map(|argument| argument.to_array(row_count)).collect::<Result<Vec<ArrayRef>>>()?;
         let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let call = Call::new(&self.catalog);
         let cells = (0..row_count)
             .map(|index| {
                 let row = Row { arguments: &arguments, types: &types, index };
-                if self.function.is_strict && row.has_null() { Ok(Cell::Null) } else { (self.function.body)(&call, &row) }
+                if self.function.is_strict && row.has_null() {
+                    Ok(Cell::Null)
+                } else {
+                    (self.function.body)(&call, &row)
+                }
             })
             .collect::<Result<Vec<Cell>>>()?;
         let answers = build_column(args.return_field.data_type(), &cells)?;

@@ -4,11 +4,13 @@
 //! They are registered per connection, because most of them answer for a session.
 
 mod definition;
+mod json;
 mod objects;
 mod privileges;
 mod registry;
 mod session;
 mod single_value;
+mod tables;
 mod text;
 
 use std::sync::Arc;
@@ -36,6 +38,9 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
         context.register_udf(function);
     }
     context.register_udaf(single_value::single_value());
+    context.register_udf(ScalarUDF::new_from_impl(json::JsonBuildObject::default()));
     context.register_udtf("pg_get_keywords", Arc::clone(catalog.server().system().keywords()) as _);
+    context.register_udtf("pg_timezone_names", Arc::new(tables::SystemRows::new("pg_timezone_names", catalog)));
+    context.register_udtf("pg_listening_channels", Arc::new(tables::NoChannels));
     Ok(())
 }

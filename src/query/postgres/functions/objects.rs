@@ -35,8 +35,10 @@ pub const FUNCTIONS: &[Function] = &[
         let name = role_name(oid, call.catalog.user());
         Ok(name.unwrap_or_else(|| format!("unknown (OID={oid})")).into())
     }),
-    Function::strict("format_type", &[&[Kind::Oid, Kind::Any]], Returns::Text, |_, row| {
-        Ok(row.oid(0).map(|oid| format_type(oid, None)).into())
+    // Without a typmod the name is that of the bare type, which is not always that of typmod -1.
+    Function::sees_null("format_type", &[&[Kind::Oid, Kind::Oid]], Returns::Text, |_, row| {
+        let typmod = row.int(1).and_then(|typmod| i32::try_from(typmod).ok());
+        Ok(row.oid(0).map(|oid| format_type(oid, typmod)).into())
     }),
     Function::strict("pg_table_is_visible", OID, Returns::Bool, |call, row| {
         let relation = row.oid(0).and_then(|oid| call.relation(oid));
@@ -209,7 +211,11 @@ fn reference(parts: &[String]) -> Option<TableReference> {
 }
 
 /// The relation that an argument names or numbers. Fails with 42P01 if a name means nothing; an unknown id is `None`.
-pub fn relation_argument<'a>(call: &'a Call, row: &Row, argument: usize) -> Result<Option<&'a std::sync::Arc<Relation>>> {
+pub fn relation_argument<'a>(
+    call: &'a Call,
+    row: &Row,
+    argument: usize,
+) -> Result<Option<&'a std::sync::Arc<Relation>>> {
     let oid = match row.text(argument) {
         Some(name) => match (name.trim().parse::<Oid>(), (RELATIONS.find)(call, name)) {
             (Ok(oid), _) | (_, Some(oid)) => Some(oid),

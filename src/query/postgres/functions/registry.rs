@@ -53,12 +53,7 @@ pub const FUNCTIONS: &[Function] = &[
     // NULL is "not known": listing tables must not ask the store for the sizes of their files.
     Function::strict("pg_table_size", RELATION, Returns::Int8, nothing),
     Function::strict("pg_total_relation_size", RELATION, Returns::Int8, nothing),
-    Function::strict(
-        "pg_relation_size",
-        &[&[Kind::NameOrOid], &[Kind::NameOrOid, Kind::Text]],
-        Returns::Int8,
-        nothing,
-    ),
+    Function::strict("pg_relation_size", &[&[Kind::NameOrOid], &[Kind::NameOrOid, Kind::Text]], Returns::Int8, nothing),
     Function::strict("pg_indexes_size", RELATION, Returns::Int8, |call, row| {
         Ok(relation_argument(call, row, 0)?.map(|_| 0i64).into())
     }),

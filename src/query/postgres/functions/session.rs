@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::error::{DataFusionError, Result};
 
 use super::definition::{Call, Function, Kind, Returns, Row};
-use crate::catalog::system::{Cell, SessionInfo};
 use crate::catalog::DATABASE;
+use crate::catalog::system::{Cell, SessionInfo};
 use crate::error::{Error, SqlState};
 
 /// The version of PostgreSQL whose dialect and catalogue this server follows.
@@ -26,12 +26,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function::strict("current_role", NOTHING, Returns::Text, user),
     Function::strict("user", NOTHING, Returns::Text, user),
     Function::strict("pg_backend_pid", NOTHING, Returns::Int4, |call, _| Ok(info(call)?.backend_pid().into())),
-    Function::strict(
-        "current_setting",
-        &[&[Kind::Text], &[Kind::Text, Kind::Bool]],
-        Returns::Text,
-        current_setting,
-    ),
+    Function::strict("current_setting", &[&[Kind::Text], &[Kind::Text, Kind::Bool]], Returns::Text, current_setting),
     Function {
         name: "set_config",
         overloads: &[&[Kind::Text, Kind::Text, Kind::Bool]],

@@ -8,9 +8,7 @@ use crate::catalog::system::Cell;
 
 /// The functions of this file.
 pub const FUNCTIONS: &[Function] = &[
-    Function::strict("quote_ident", &[&[Kind::Text]], Returns::Text, |_, row| {
-        Ok(row.text(0).map(quote_ident).into())
-    }),
+    Function::strict("quote_ident", &[&[Kind::Text]], Returns::Text, |_, row| Ok(row.text(0).map(quote_ident).into())),
     Function::strict("quote_literal", &[&[Kind::Text]], Returns::Text, |_, row| {
         Ok(row.text(0).map(quote_literal).into())
     }),
