@@ -11,7 +11,7 @@ pub const PARSER_DEPTH: usize = 400;
 /// Operators in a row (`a OR b OR ...`, `1 + 1 + ...`, `UNION ALL`) that a statement may have (54001).
 ///
 /// Each is a level of the tree that planning walks; a longer list belongs into `IN (...)`.
-pub const OPERATORS_IN_A_ROW: usize = 5_000;
+pub const OPERATORS_IN_A_ROW: usize = 2_500;
 
 /// Stack of each thread that plans and runs queries.
 ///

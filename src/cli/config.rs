@@ -27,14 +27,10 @@ impl Config {
     /// Reads a file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::new(
-                SqlState::UNDEFINED_FILE,
-                format!("cannot read the config file {}: {e}", path.display()),
-            )
+            Error::new(SqlState::UNDEFINED_FILE, format!("cannot read the config file {}: {e}", path.display()))
         })?;
-        toml::from_str(&text).map_err(|e| {
-            Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("config file {}: {e}", path.display()))
-        })
+        toml::from_str(&text)
+            .map_err(|e| Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("config file {}: {e}", path.display())))
     }
 }
 

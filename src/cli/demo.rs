@@ -23,8 +23,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode> {
         .await
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("making the demo lake failed: {e}")))??;
     let spec = LakeSpec { name: "demo".to_owned(), location: folder.path.display().to_string() };
-    let Ready { server, listener, address, .. } =
-        prepare(vec![spec], args.listen, &EngineOptions::default()).await?;
+    let Ready { server, listener, address, .. } = prepare(vec![spec], args.listen, &EngineOptions::default()).await?;
     println!("listening on {address}");
     let shutdown = CancellationToken::new();
     stop_at_signal(shutdown.clone())?;
@@ -44,11 +43,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode> {
 
 /// Connects as any client would, and asks.
 async fn ask(address: std::net::SocketAddr) -> Result<demo::Report> {
-    let config = format!(
-        "host={} port={} user=demo dbname=tributary application_name=demo",
-        address.ip(),
-        address.port()
-    );
+    let config =
+        format!("host={} port={} user=demo dbname=tributary application_name=demo", address.ip(), address.port());
     let failed = |e: tokio_postgres::Error| {
         Error::new(SqlState::CONNECTION_FAILURE, format!("cannot connect to the demo server: {e}"))
     };
@@ -70,18 +66,16 @@ struct Folder {
 impl Folder {
     fn new(chosen: Option<PathBuf>) -> Result<Self> {
         let is_temporary = chosen.is_none();
-        let path = chosen.unwrap_or_else(|| {
-            std::env::temp_dir().join(format!("tributary-demo-{}", std::process::id()))
-        });
+        let path =
+            chosen.unwrap_or_else(|| std::env::temp_dir().join(format!("tributary-demo-{}", std::process::id())));
         make(&path)?;
         Ok(Self { path, is_temporary })
     }
 }
 
 fn make(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|e| {
-        Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", path.display()))
-    })
+    std::fs::create_dir_all(path)
+        .map_err(|e| Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", path.display())))
 }
 
 impl Drop for Folder {

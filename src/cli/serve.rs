@@ -51,9 +51,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
     };
     let listen = match args.listen.or(config.listen) {
         Some(address) => address,
-        None => DEFAULT_LISTEN
-            .parse()
-            .map_err(|_| Error::new(SqlState::INTERNAL_ERROR, "the default address is wrong"))?,
+        None => {
+            DEFAULT_LISTEN.parse().map_err(|_| Error::new(SqlState::INTERNAL_ERROR, "the default address is wrong"))?
+        }
     };
     refuse_strangers(listen, args.trust_network || config.trust_network)?;
     let specs = lakes.iter().map(|text| LakeSpec::parse(text)).collect::<Result<Vec<_>>>()?;
@@ -71,23 +71,17 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
 }
 
 /// Opens lakes and port. The port comes first: it is the likeliest to be wrong.
-pub(super) async fn prepare(
-    specs: Vec<LakeSpec>,
-    listen: SocketAddr,
-    options: &EngineOptions,
-) -> Result<Ready> {
+pub(super) async fn prepare(specs: Vec<LakeSpec>, listen: SocketAddr, options: &EngineOptions) -> Result<Ready> {
     let listener = TcpListener::bind(listen).await.map_err(|e| {
         let error = Error::new(SqlState::CONNECTION_FAILURE, format!("cannot listen on {listen}: {e}"));
         match e.kind() {
-            std::io::ErrorKind::AddrInUse => error.with_hint(
-                "Another program has that port. Take another one, or a free one: --listen 127.0.0.1:0.",
-            ),
+            std::io::ErrorKind::AddrInUse => {
+                error.with_hint("Another program has that port. Take another one, or a free one: --listen 127.0.0.1:0.")
+            }
             _ => error,
         }
     })?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Error::new(SqlState::CONNECTION_FAILURE, e.to_string()))?;
+    let address = listener.local_addr().map_err(|e| Error::new(SqlState::CONNECTION_FAILURE, e.to_string()))?;
     let engine = Engine::new(options)?;
     let mut lakes = Vec::with_capacity(specs.len());
     for spec in specs {
@@ -116,11 +110,9 @@ pub(super) fn refuse_strangers(listen: SocketAddr, trust_network: bool) -> Resul
 /// SIGINT and SIGTERM stop the server; running statements get a grace period.
 pub(super) fn stop_at_signal(shutdown: CancellationToken) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen_to = |kind| {
-        signal(kind).map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot watch signals: {e}")))
-    };
-    let (mut interrupt, mut terminate) =
-        (listen_to(SignalKind::interrupt())?, listen_to(SignalKind::terminate())?);
+    let listen_to =
+        |kind| signal(kind).map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot watch signals: {e}")));
+    let (mut interrupt, mut terminate) = (listen_to(SignalKind::interrupt())?, listen_to(SignalKind::terminate())?);
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}

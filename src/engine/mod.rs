@@ -46,19 +46,15 @@ pub struct Engine {
 impl Engine {
     /// Builds the template and starts the query threads.
     pub fn new(options: &EngineOptions) -> Result<Arc<Self>> {
-        let threads = options
-            .threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZeroUsize::get);
+        let threads =
+            options.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let queries = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("query")
             .thread_stack_size(limits::QUERY_STACK_BYTES)
             .enable_all()
             .build()
-            .map_err(|e| {
-                Error::new(SqlState::INTERNAL_ERROR, format!("cannot start query threads: {e}"))
-            })?;
+            .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot start query threads: {e}")))?;
         let runtime = runtime_env(options)?;
         let builder = SessionStateBuilder::new()
             .with_config(session_config(threads))
@@ -170,17 +166,14 @@ fn runtime_env(options: &EngineOptions) -> Result<Arc<RuntimeEnv>> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), NAMES_IN_MEMORY_ERRORS);
     let mut disk = DiskManagerBuilder::default();
     if let Some(dir) = &options.spill_dir {
-        std::fs::create_dir_all(dir).map_err(|e| {
-            Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", dir.display()))
-        })?;
+        std::fs::create_dir_all(dir)
+            .map_err(|e| Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", dir.display())))?;
         disk = disk.with_mode(DiskManagerMode::Directories(vec![dir.clone()]));
     }
     RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(disk)
-        .with_cache_manager(
-            CacheManagerConfig::default().with_metadata_cache_limit(limits::METADATA_CACHE_BYTES),
-        )
+        .with_cache_manager(CacheManagerConfig::default().with_metadata_cache_limit(limits::METADATA_CACHE_BYTES))
         .build_arc()
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
 }
@@ -191,9 +184,8 @@ fn default_memory_bytes() -> usize {
         let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     });
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
+    let group =
+        std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
     match [machine, group].into_iter().flatten().min() {
         Some(bytes) => usize::try_from(bytes / 100 * limits::MEMORY_PERCENT).unwrap_or(usize::MAX),
         None => limits::MEMORY_BYTES_WHERE_UNKNOWN,

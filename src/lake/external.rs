@@ -50,8 +50,7 @@ impl LakeTable {
         set = set.with_format(format).with_declared(declared, text);
         let schema = Arc::clone(&set.resolve().await?.schema);
         check_order(set.declared_order(), &schema)?;
-        let name =
-            LakeSpec::parse(location).map_or_else(|_| "external".to_owned(), |spec| spec.name);
+        let name = LakeSpec::parse(location).map_or_else(|_| "external".to_owned(), |spec| spec.name);
         Ok(Arc::new(LakeTable::new(name, set, Some(listed_at))))
     }
 }
@@ -62,12 +61,8 @@ fn text_options(format: Format, options: &HashMap<String, String>) -> Result<Tex
     if options.is_empty() {
         return Ok(text);
     }
-    let refuse = |why: String| {
-        Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("OPTIONS of {}: {why}", format.name()),
-        )
-    };
+    let refuse =
+        |why: String| Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("OPTIONS of {}: {why}", format.name()));
     let mut table = TableOptions::default();
     (table.csv, table.json) = (text.csv, text.json);
     table.set_config_format(match format {
@@ -75,27 +70,15 @@ fn text_options(format: Format, options: &HashMap<String, String>) -> Result<Tex
         Format::Json => ConfigFileType::JSON,
         Format::Parquet => {
             let names: Vec<&str> = options.keys().map(String::as_str).collect();
-            return Err(
-                refuse(format!("none are known, got {}", names.join(", "))).with_hint(
-                    "settings of the session hold for Parquet: SET datafusion.execution.parquet...",
-                ),
-            );
+            return Err(refuse(format!("none are known, got {}", names.join(", ")))
+                .with_hint("settings of the session hold for Parquet: SET datafusion.execution.parquet..."));
         }
     });
     for (name, value) in options {
-        let full = if name.contains('.') {
-            name.clone()
-        } else {
-            format!("format.{name}")
-        };
+        let full = if name.contains('.') { name.clone() } else { format!("format.{name}") };
         table
             .alter_with_string_hash_map(&HashMap::from([(full, value.clone())]))
-            .map_err(|error| {
-                refuse(format!(
-                    "'{name}' cannot be '{value}': {}",
-                    error.strip_backtrace()
-                ))
-            })?;
+            .map_err(|error| refuse(format!("'{name}' cannot be '{value}': {}", error.strip_backtrace())))?;
     }
     (text.csv, text.json) = (table.csv, table.json);
     Ok(text)
@@ -103,13 +86,10 @@ fn text_options(format: Format, options: &HashMap<String, String>) -> Result<Tex
 
 /// The declared columns in the types that tables of files have: text as views, time in microseconds.
 fn in_table_types(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| {
-        Field::new(
-            field.name(),
-            table_type(field.data_type()),
-            field.is_nullable(),
-        )
-    });
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), table_type(field.data_type()), field.is_nullable()));
     Schema::new(fields.collect::<Vec<_>>())
 }
 
@@ -122,10 +102,7 @@ pub(super) fn apply_declared(
     schema: &Schema,
     files: &[(&str, &Contents)],
 ) -> Result<Unified> {
-    let mut unified = Unified {
-        fields: schema.fields().iter().cloned().collect(),
-        ..Unified::default()
-    };
+    let mut unified = Unified { fields: schema.fields().iter().cloned().collect(), ..Unified::default() };
     if format == Format::Csv && text.csv.has_header == Some(false) {
         return Ok(unified);
     }
@@ -138,16 +115,13 @@ pub(super) fn apply_declared(
             if !is_repeated && (format != Format::Parquet || widens_to(stored, field.data_type())) {
                 continue;
             }
-            let (name, declared, stored) =
-                (field.name(), sql_name(field.data_type()), sql_name(stored));
+            let (name, declared, stored) = (field.name(), sql_name(field.data_type()), sql_name(stored));
             let why = match is_repeated {
                 true => format!("file '{file}' has more than one column of this name"),
                 false => format!("it is declared {declared} and is {stored} in '{file}'"),
             };
-            let error = Error::new(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("column \"{name}\" cannot be used: {why}"),
-            );
+            let error =
+                Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("column \"{name}\" cannot be used: {why}"));
             unified.unusable.entry(name.clone()).or_insert(error);
         }
     }

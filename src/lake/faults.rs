@@ -31,28 +31,17 @@ pub(super) fn blame(file: &str, error: &DataFusionError) -> Option<Fault> {
             return Some(passing(file, error));
         }
         if let Some(error) = current.downcast_ref::<std::io::Error>() {
-            let error = Error::new(
-                SqlState::IO_ERROR,
-                format!("could not read '{file}': {error}"),
-            );
-            return Some(Fault {
-                error,
-                is_lasting: false,
-            });
+            let error = Error::new(SqlState::IO_ERROR, format!("could not read '{file}': {error}"));
+            return Some(Fault { error, is_lasting: false });
         }
         damage = damage.or_else(|| damaged(file, current));
         cause = inner(current);
     }
-    damage.map(|error| Fault {
-        error,
-        is_lasting: true,
-    })
+    damage.map(|error| Fault { error, is_lasting: true })
 }
 
 /// The cause one level down, also where a wrapper holds it in a box that `source` skips.
-pub(super) fn inner<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> Option<&'a (dyn StdError + 'static)> {
+pub(super) fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     match error.downcast_ref::<DataFusionError>() {
         Some(DataFusionError::ArrowError(error, _)) => return Some(error.as_ref()),
         Some(DataFusionError::ParquetError(error)) => return Some(error.as_ref()),
@@ -73,30 +62,20 @@ pub(super) fn inner<'a>(
 /// Words an error of the store: the file went away, was replaced, or could not be reached.
 pub(super) fn passing(file: &str, error: &object_store::Error) -> Fault {
     let error = match error {
-        object_store::Error::NotFound { .. } => Error::new(
-            SqlState::UNDEFINED_FILE,
-            format!("file '{file}' is gone since the lake was listed"),
-        )
-        .with_hint("run the statement again"),
+        object_store::Error::NotFound { .. } => {
+            Error::new(SqlState::UNDEFINED_FILE, format!("file '{file}' is gone since the lake was listed"))
+                .with_hint("run the statement again")
+        }
         object_store::Error::Precondition { .. } => replaced(file),
-        other => Error::new(
-            SqlState::IO_ERROR,
-            format!("could not read '{file}': {other}"),
-        ),
+        other => Error::new(SqlState::IO_ERROR, format!("could not read '{file}': {other}")),
     };
-    Fault {
-        error,
-        is_lasting: false,
-    }
+    Fault { error, is_lasting: false }
 }
 
 /// The file is another than the one that was listed.
 pub(super) fn replaced(file: &str) -> Error {
-    Error::new(
-        SqlState::IO_ERROR,
-        format!("file '{file}' was replaced while the statement read it"),
-    )
-    .with_hint("run the statement again")
+    Error::new(SqlState::IO_ERROR, format!("file '{file}' was replaced while the statement read it"))
+        .with_hint("run the statement again")
 }
 
 fn damaged(file: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
@@ -122,12 +101,11 @@ fn not_an_external(error: &ParquetError) -> bool {
 fn not_parquet(file: &str, why: &str) -> Error {
     Error::new(SqlState::DATA_CORRUPTED, format!("file '{file}' is not readable Parquet"))
         .with_detail(why.to_owned())
-        .with_hint("the file is damaged, or still being written: write it under a name that begins with '.', then rename it")
+        .with_hint(
+            "the file is damaged, or still being written: write it under a name that begins with '.', then rename it",
+        )
 }
 
 fn bad_rows(file: &str, why: &str) -> Error {
-    Error::new(
-        SqlState::INVALID_TEXT_REPRESENTATION,
-        format!("file '{file}' has a row that cannot be read: {why}"),
-    )
+    Error::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("file '{file}' has a row that cannot be read: {why}"))
 }

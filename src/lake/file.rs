@@ -12,9 +12,7 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::physical_plan::parquet::Int96Coercer;
-use datafusion::datasource::physical_plan::parquet::metadata::{
-    DFParquetMetadata, ordering_from_parquet_metadata,
-};
+use datafusion::datasource::physical_plan::parquet::metadata::{DFParquetMetadata, ordering_from_parquet_metadata};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -60,13 +58,8 @@ impl Default for TextOptions {
     /// The last keeps a CSV file in one piece: cut at any line end, a quoted line end would be
     /// taken for a row's.
     fn default() -> Self {
-        let csv = CsvOptions::default()
-            .with_has_header(true)
-            .with_newlines_in_values(true);
-        Self {
-            csv,
-            json: JsonOptions::default(),
-        }
+        let csv = CsvOptions::default().with_has_header(true).with_newlines_in_values(true);
+        Self { csv, json: JsonOptions::default() }
     }
 }
 
@@ -95,19 +88,8 @@ pub(super) struct Contents {
 }
 
 impl LakeFile {
-    pub(super) fn new(
-        meta: ObjectMeta,
-        shown: String,
-        format: Format,
-        compression: FileCompressionType,
-    ) -> Self {
-        Self {
-            meta,
-            shown,
-            format,
-            compression,
-            contents: OnceCell::new(),
-        }
+    pub(super) fn new(meta: ObjectMeta, shown: String, format: Format, compression: FileCompressionType) -> Self {
+        Self { meta, shown, format, compression, contents: OnceCell::new() }
     }
 
     /// Whether a listing shows the version that this is.
@@ -130,10 +112,7 @@ impl LakeFile {
     ) -> Result<Result<Arc<Contents>>> {
         let read = || async {
             let _permit = reader.permits.acquire().await.map_err(|error| {
-                Error::new(
-                    SqlState::INTERNAL_ERROR,
-                    format!("lake: the footer readers are closed: {error}"),
-                )
+                Error::new(SqlState::INTERNAL_ERROR, format!("lake: the footer readers are closed: {error}"))
             })?;
             let contents = match self.format {
                 Format::Parquet => self.read_footer(place, reader).await,
@@ -142,21 +121,11 @@ impl LakeFile {
             match contents {
                 Ok(contents) => Ok(Ok(Arc::new(contents))),
                 Err(error) => match blame(&self.shown, &error) {
-                    Some(Fault {
-                        error,
-                        is_lasting: true,
-                    }) => Ok(Err(error)),
-                    Some(Fault {
-                        error,
-                        is_lasting: false,
-                    }) => Err(error),
+                    Some(Fault { error, is_lasting: true }) => Ok(Err(error)),
+                    Some(Fault { error, is_lasting: false }) => Err(error),
                     None => Ok(Err(Error::new(
                         SqlState::DATA_CORRUPTED,
-                        format!(
-                            "file '{}' cannot be read: {}",
-                            self.shown,
-                            error.strip_backtrace()
-                        ),
+                        format!("file '{}' cannot be read: {}", self.shown, error.strip_backtrace()),
                     ))),
                 },
             }
@@ -165,11 +134,7 @@ impl LakeFile {
     }
 
     /// Reads the footer, through the cache that scans use too, so that they need not read it again.
-    async fn read_footer(
-        &self,
-        place: &Place,
-        reader: &Reader,
-    ) -> Result<Contents, DataFusionError> {
+    async fn read_footer(&self, place: &Place, reader: &Reader) -> Result<Contents, DataFusionError> {
         let metadata = DFParquetMetadata::new(place.store.as_ref(), &self.meta)
             .with_metadata_size_hint(Some(FOOTER_BYTES))
             .with_file_metadata_cache(Some(reader.runtime.cache_manager.get_file_metadata_cache()))
@@ -178,9 +143,8 @@ impl LakeFile {
             .await?;
         let file = metadata.file_metadata();
         let declared = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
-        let declared = Int96Coercer::new(file.schema_descr(), &declared, &TimeUnit::Microsecond)
-            .coerce()
-            .unwrap_or(declared);
+        let declared =
+            Int96Coercer::new(file.schema_descr(), &declared, &TimeUnit::Microsecond).coerce().unwrap_or(declared);
         let schema = Arc::new(declared.with_metadata(Default::default()));
         // Statistics are taken in the file's own types: in others they would silently be NULL.
         let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&metadata, &schema)?;
@@ -208,35 +172,21 @@ impl LakeFile {
             Format::Json => Box::new(
                 JsonFormat::default()
                     .with_options(options.json.clone())
-                    .with_schema_infer_max_rec(
-                        options.json.schema_infer_max_rec.unwrap_or(SAMPLED_ROWS),
-                    )
+                    .with_schema_infer_max_rec(options.json.schema_infer_max_rec.unwrap_or(SAMPLED_ROWS))
                     .with_file_compression_type(self.compression),
             ),
             _ => Box::new(
                 CsvFormat::default()
                     .with_options(options.csv.clone())
-                    .with_schema_infer_max_rec(
-                        options.csv.schema_infer_max_rec.unwrap_or(SAMPLED_ROWS),
-                    )
+                    .with_schema_infer_max_rec(options.csv.schema_infer_max_rec.unwrap_or(SAMPLED_ROWS))
                     .with_file_compression_type(self.compression),
             ),
         };
         let meta = std::slice::from_ref(&self.meta);
-        let inferred = format
-            .infer_schema(&reader.state, &place.store, meta)
-            .await?;
-        let fields = inferred
-            .fields()
-            .iter()
-            .map(|field| Field::new(field.name(), field.data_type().clone(), true));
+        let inferred = format.infer_schema(&reader.state, &place.store, meta).await?;
+        let fields = inferred.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Contents {
-            repeated: repeated_names(&schema),
-            schema,
-            statistics: None,
-            ordering: Vec::new(),
-        })
+        Ok(Contents { repeated: repeated_names(&schema), schema, statistics: None, ordering: Vec::new() })
     }
 }
 

@@ -80,18 +80,12 @@ pub(super) fn file_kind(name: &str) -> Option<FileKind> {
         .into_iter()
         .find_map(|(ending, kind)| Some((lower.strip_suffix(ending)?, kind)))
         .unwrap_or((lower.as_str(), FileCompressionType::UNCOMPRESSED));
-    let (stem, format) = FORMATS
-        .into_iter()
-        .find_map(|(ending, format)| Some((bare.strip_suffix(ending)?, format)))?;
+    let (stem, format) = FORMATS.into_iter().find_map(|(ending, format)| Some((bare.strip_suffix(ending)?, format)))?;
     // Parquet compresses inside the file; around it, nothing can be read from the middle.
     if stem.is_empty() || (format == Format::Parquet && compression.is_compressed()) {
         return None;
     }
-    Some(FileKind {
-        stem: name[..stem.len()].to_owned(),
-        format,
-        compression,
-    })
+    Some(FileKind { stem: name[..stem.len()].to_owned(), format, compression })
 }
 
 /// The files of one table, in the order of their paths.
@@ -125,11 +119,7 @@ pub(super) async fn list_tables(
 ) -> Result<BTreeMap<String, Found>> {
     if place.is_file {
         let table = list_files(place, known, None).await?;
-        let name = place
-            .path
-            .filename()
-            .and_then(file_kind)
-            .map(|kind| kind.stem);
+        let name = place.path.filename().and_then(file_kind).map(|kind| kind.stem);
         let name = name.unwrap_or_else(|| lake_name.to_owned());
         return Ok(BTreeMap::from([(name, Ok(table))]));
     }
@@ -148,10 +138,8 @@ pub(super) async fn list_tables(
             None => bases.push((base, vec![file])),
         }
     }
-    let mut tables: BTreeMap<String, Found> = candidates
-        .into_iter()
-        .map(|(name, bases)| (name.clone(), one_table(place, &name, bases)))
-        .collect();
+    let mut tables: BTreeMap<String, Found> =
+        candidates.into_iter().map(|(name, bases)| (name.clone(), one_table(place, &name, bases))).collect();
     for (folder, error) in unreadable {
         if let Some((name, base)) = table_of(&place.path, &folder.clone().join("x"), lake_name) {
             tables.insert(name, Err(Box::new(Unusable { base, error })));
@@ -170,19 +158,12 @@ pub(super) async fn list_files(
 ) -> Result<TableFiles> {
     let mut files = Vec::new();
     if place.is_file {
-        let meta = place
-            .store
-            .head(&place.path)
-            .await
-            .map_err(|error| cannot_list(place, &place.path, &error))?;
+        let meta = place.store.head(&place.path).await.map_err(|error| cannot_list(place, &place.path, &error))?;
         files.extend(recognise(place, meta, known, format));
         if files.is_empty() {
             return Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
-                format!(
-                    "'{}' is not a file of a known kind",
-                    place.show(&place.path)
-                ),
+                format!("'{}' is not a file of a known kind", place.show(&place.path)),
             )
             .with_hint("known are .parquet, .csv, .json, .ndjson and .jsonl"));
         }
@@ -207,12 +188,7 @@ pub(super) async fn list_files(
 /// One folder without permission must not take the other tables away, and must not be silently
 /// empty either: after an error each folder of the root is listed by itself.
 async fn list_objects(place: &Place) -> Result<(Vec<ObjectMeta>, Vec<(Path, Error)>)> {
-    match place
-        .store
-        .list(Some(&place.path))
-        .try_collect::<Vec<_>>()
-        .await
-    {
+    match place.store.list(Some(&place.path)).try_collect::<Vec<_>>().await {
         Ok(objects) => return Ok((objects, Vec::new())),
         // A file that went between being seen and being looked at is no error: list again.
         Err(error) => tracing::debug!(%error, "listing failed, listing folder by folder"),
@@ -221,12 +197,7 @@ async fn list_objects(place: &Place) -> Result<(Vec<ObjectMeta>, Vec<(Path, Erro
     let top = top.map_err(|error| cannot_list(place, &place.path, &error))?;
     let (mut objects, mut unreadable) = (top.objects, Vec::new());
     for folder in top.common_prefixes {
-        match place
-            .store
-            .list(Some(&folder))
-            .try_collect::<Vec<_>>()
-            .await
-        {
+        match place.store.list(Some(&folder)).try_collect::<Vec<_>>().await {
             Ok(found) => objects.extend(found),
             Err(error) => {
                 let error = cannot_list(place, &folder, &error);
@@ -242,10 +213,7 @@ fn cannot_list(place: &Place, path: &Path, error: &object_store::Error) -> Error
         object_store::Error::NotFound { .. } => SqlState::UNDEFINED_FILE,
         _ => SqlState::IO_ERROR,
     };
-    Error::new(
-        state,
-        format!("could not list '{}': {error}", place.show(path)),
-    )
+    Error::new(state, format!("could not list '{}': {error}", place.show(path)))
 }
 
 /// The table that a file belongs to: its name, and the path that is the table.
@@ -306,20 +274,12 @@ fn recognise(
 fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
     let mut bases = bases.into_iter();
     let Some((base, mut files)) = bases.next() else {
-        return Ok(TableFiles {
-            base: place.path.clone(),
-            format: Format::Parquet,
-            files: Vec::new(),
-        });
+        return Ok(TableFiles { base: place.path.clone(), format: Format::Parquet, files: Vec::new() });
     };
     if let Some((other, _)) = bases.next() {
         let error = Error::new(
             SqlState::DUPLICATE_TABLE,
-            format!(
-                "two tables are named \"{name}\": '{}' and '{}'",
-                place.show(&base),
-                place.show(&other)
-            ),
+            format!("two tables are named \"{name}\": '{}' and '{}'", place.show(&base), place.show(&other)),
         )
         .with_hint("rename one of them");
         return Err(Box::new(Unusable { base, error }));
@@ -330,19 +290,10 @@ fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
     if let (Some(first), Some(other)) = (first, files.iter().find(|file| file.format != format)) {
         let error = Error::new(
             SqlState::WRONG_OBJECT_TYPE,
-            format!(
-                "folder '{}' mixes formats: '{}' and '{}'",
-                place.show(&base),
-                first.shown,
-                other.shown
-            ),
+            format!("folder '{}' mixes formats: '{}' and '{}'", place.show(&base), first.shown, other.shown),
         )
         .with_hint("keep one format in one folder");
         return Err(Box::new(Unusable { base, error }));
     }
-    Ok(TableFiles {
-        base,
-        format,
-        files,
-    })
+    Ok(TableFiles { base, format, files })
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -47,31 +47,18 @@ impl PhysicalExprAdapterFactory for MicrosAdapterFactory {
                 _ => Arc::clone(field),
             })
             .collect();
-        let inner_table = if columns.is_empty() {
-            table
-        } else {
-            Arc::new(Schema::new(fields))
-        };
+        let inner_table = if columns.is_empty() { table } else { Arc::new(Schema::new(fields)) };
         let stock = DefaultPhysicalExprAdapterFactory.create(inner_table, Arc::clone(&file))?;
         if columns.is_empty() {
             return Ok(stock);
         }
-        Ok(Arc::new(MicrosAdapter {
-            stock,
-            columns,
-            file,
-        }))
+        Ok(Arc::new(MicrosAdapter { stock, columns, file }))
     }
 }
 
 fn is_other_timestamp(stored: &DataType, shown: &DataType) -> bool {
-    matches!(
-        (stored, shown),
-        (
-            DataType::Timestamp(..),
-            DataType::Timestamp(TimeUnit::Microsecond, _)
-        )
-    ) && stored != shown
+    matches!((stored, shown), (DataType::Timestamp(..), DataType::Timestamp(TimeUnit::Microsecond, _)))
+        && stored != shown
 }
 
 #[derive(Debug)]
@@ -88,14 +75,8 @@ impl PhysicalExprAdapter for MicrosAdapter {
             if let Some(compared) = self.compare_in_file_unit(&expr)? {
                 return Ok(Transformed::new(compared, true, TreeNodeRecursion::Jump));
             }
-            if let Some(shown) = expr
-                .downcast_ref::<Column>()
-                .and_then(|column| self.columns.get(column.name()))
-            {
-                let micros = Arc::new(ToMicros {
-                    column: Arc::clone(&expr),
-                    shown: shown.clone(),
-                });
+            if let Some(shown) = expr.downcast_ref::<Column>().and_then(|column| self.columns.get(column.name())) {
+                let micros = Arc::new(ToMicros { column: Arc::clone(&expr), shown: shown.clone() });
                 return Ok(Transformed::new(micros, true, TreeNodeRecursion::Jump));
             }
             Ok(Transformed::no(expr))
@@ -106,28 +87,20 @@ impl PhysicalExprAdapter for MicrosAdapter {
 
 impl MicrosAdapter {
     /// `column op constant` in the file's own unit, true for exactly the same rows.
-    fn compare_in_file_unit(
-        &self,
-        expr: &Arc<dyn PhysicalExpr>,
-    ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    fn compare_in_file_unit(&self, expr: &Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
             return Ok(None);
         };
-        let (column, op, value) = match (
-            binary.left().downcast_ref::<Column>(),
-            binary.right().downcast_ref::<Column>(),
-        ) {
-            (Some(_), None) => (binary.left(), *binary.op(), binary.right()),
-            (None, Some(_)) => match binary.op().swap() {
-                Some(op) => (binary.right(), op, binary.left()),
-                None => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
-        let (Some(name), Some(literal)) = (
-            column.downcast_ref::<Column>(),
-            value.downcast_ref::<Literal>(),
-        ) else {
+        let (column, op, value) =
+            match (binary.left().downcast_ref::<Column>(), binary.right().downcast_ref::<Column>()) {
+                (Some(_), None) => (binary.left(), *binary.op(), binary.right()),
+                (None, Some(_)) => match binary.op().swap() {
+                    Some(op) => (binary.right(), op, binary.left()),
+                    None => return Ok(None),
+                },
+                _ => return Ok(None),
+            };
+        let (Some(name), Some(literal)) = (column.downcast_ref::<Column>(), value.downcast_ref::<Literal>()) else {
             return Ok(None);
         };
         let ScalarValue::TimestampMicrosecond(Some(micros), _) = literal.value() else {
@@ -136,24 +109,19 @@ impl MicrosAdapter {
         if !self.columns.contains_key(name.name()) {
             return Ok(None);
         }
-        let DataType::Timestamp(unit, zone) = self.file.field_with_name(name.name())?.data_type()
-        else {
+        let DataType::Timestamp(unit, zone) = self.file.field_with_name(name.name())?.data_type() else {
             return Ok(None);
         };
         let bound = |op: Operator, at: Option<i64>| -> Option<Arc<dyn PhysicalExpr>> {
             let value = Arc::new(Literal::new(timestamp(*unit, at?, zone.clone())));
             Some(Arc::new(BinaryExpr::new(Arc::clone(column), op, value)))
         };
-        let both =
-            |op: Operator, a: Option<Arc<dyn PhysicalExpr>>, b: Option<Arc<dyn PhysicalExpr>>| {
-                Some(Arc::new(BinaryExpr::new(a?, op, b?)) as Arc<dyn PhysicalExpr>)
-            };
+        let both = |op: Operator, a: Option<Arc<dyn PhysicalExpr>>, b: Option<Arc<dyn PhysicalExpr>>| {
+            Some(Arc::new(BinaryExpr::new(a?, op, b?)) as Arc<dyn PhysicalExpr>)
+        };
         // The file's values that become `micros` are those from `first` to before `after`.
         let (first, after) = match unit {
-            TimeUnit::Nanosecond => (
-                micros.checked_mul(1000),
-                micros.checked_add(1).and_then(|m| m.checked_mul(1000)),
-            ),
+            TimeUnit::Nanosecond => (micros.checked_mul(1000), micros.checked_add(1).and_then(|m| m.checked_mul(1000))),
             unit => {
                 let step = micros_per(*unit);
                 let first = micros.div_euclid(step) + i64::from(micros.rem_euclid(step) != 0);
@@ -165,16 +133,8 @@ impl MicrosAdapter {
             Operator::LtEq => bound(Operator::Lt, after),
             Operator::Gt => bound(Operator::GtEq, after),
             Operator::GtEq => bound(Operator::GtEq, first),
-            Operator::Eq => both(
-                Operator::And,
-                bound(Operator::GtEq, first),
-                bound(Operator::Lt, after),
-            ),
-            Operator::NotEq => both(
-                Operator::Or,
-                bound(Operator::Lt, first),
-                bound(Operator::GtEq, after),
-            ),
+            Operator::Eq => both(Operator::And, bound(Operator::GtEq, first), bound(Operator::Lt, after)),
+            Operator::NotEq => both(Operator::Or, bound(Operator::Lt, first), bound(Operator::GtEq, after)),
             _ => None,
         })
     }
@@ -238,11 +198,7 @@ impl fmt::Display for ToMicros {
 impl PhysicalExpr for ToMicros {
     fn return_field(&self, input: &Schema) -> Result<FieldRef> {
         let field = self.column.return_field(input)?;
-        Ok(Arc::new(Field::new(
-            field.name(),
-            self.shown.clone(),
-            field.is_nullable(),
-        )))
+        Ok(Arc::new(Field::new(field.name(), self.shown.clone(), field.is_nullable())))
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
@@ -253,25 +209,28 @@ impl PhysicalExpr for ToMicros {
         let multiply = |unit: TimeUnit| {
             move |value: i64| {
                 to_micros(unit, value).ok_or_else(|| {
-                    let message =
-                        format!("timestamp of {self} out of range: {value} {unit:?}s since 1970");
+                    let message = format!("timestamp of {self} out of range: {value} {unit:?}s since 1970");
                     DataFusionError::from(Error::new(SqlState::DATETIME_FIELD_OVERFLOW, message))
                 })
             }
         };
         let micros = match values.data_type() {
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => values
-                .as_primitive::<TimestampNanosecondType>()
-                .unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1000)),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                values.as_primitive::<TimestampMicrosecondType>().clone()
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                values
+                    .as_primitive::<TimestampNanosecondType>()
+                    .unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1000))
             }
-            DataType::Timestamp(TimeUnit::Millisecond, _) => values
-                .as_primitive::<TimestampMillisecondType>()
-                .try_unary::<_, TimestampMicrosecondType, _>(multiply(TimeUnit::Millisecond))?,
-            DataType::Timestamp(TimeUnit::Second, _) => values
-                .as_primitive::<TimestampSecondType>()
-                .try_unary::<_, TimestampMicrosecondType, _>(multiply(TimeUnit::Second))?,
+            DataType::Timestamp(TimeUnit::Microsecond, _) => values.as_primitive::<TimestampMicrosecondType>().clone(),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                values
+                    .as_primitive::<TimestampMillisecondType>()
+                    .try_unary::<_, TimestampMicrosecondType, _>(multiply(TimeUnit::Millisecond))?
+            }
+            DataType::Timestamp(TimeUnit::Second, _) => {
+                values
+                    .as_primitive::<TimestampSecondType>()
+                    .try_unary::<_, TimestampMicrosecondType, _>(multiply(TimeUnit::Second))?
+            }
             other => return datafusion::common::internal_err!("{self} is over {other}"),
         };
         let micros: ArrayRef = Arc::new(micros.with_timezone_opt(zone.clone()));
@@ -282,15 +241,9 @@ impl PhysicalExpr for ToMicros {
         vec![&self.column]
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn PhysicalExpr>>,
-    ) -> Result<Arc<dyn PhysicalExpr>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
         match <[_; 1]>::try_from(children) {
-            Ok([column]) => Ok(Arc::new(Self {
-                column,
-                shown: self.shown.clone(),
-            })),
+            Ok([column]) => Ok(Arc::new(Self { column, shown: self.shown.clone() })),
             Err(_) => datafusion::common::internal_err!("{self} has one child"),
         }
     }

@@ -73,14 +73,10 @@ impl Lake {
     /// runtime, where it leaves a task that reads the footers of all tables.
     pub async fn open(spec: LakeSpec, runtime: &Arc<RuntimeEnv>) -> Result<Arc<Lake>> {
         let listed_at = Instant::now();
-        let place = Arc::new(
-            Place::open(&spec.location, runtime)
-                .await
-                .map_err(|mut error| {
-                    error.message = format!("lake {}: {}", spec.name, error.message);
-                    error
-                })?,
-        );
+        let place = Arc::new(Place::open(&spec.location, runtime).await.map_err(|mut error| {
+            error.message = format!("lake {}: {}", spec.name, error.message);
+            error
+        })?);
         let lake = Lake {
             spec,
             place,
@@ -130,14 +126,9 @@ impl Lake {
             known_files(table.file_set().files(), &mut known);
         }
         let found = list_tables(&self.place, self.name(), &known).await?;
-        let tables: Tables = found
-            .into_iter()
-            .map(|(name, found)| self.table(&before, name, found))
-            .collect();
+        let tables: Tables = found.into_iter().map(|(name, found)| self.table(&before, name, found)).collect();
         let is_same = before.len() == tables.len()
-            && tables
-                .iter()
-                .all(|(name, table)| before.get(name).is_some_and(|old| Arc::ptr_eq(old, table)));
+            && tables.iter().all(|(name, table)| before.get(name).is_some_and(|old| Arc::ptr_eq(old, table)));
         // The first listing of an empty lake has nothing to read ahead either.
         if !is_same {
             let tables = Arc::new(tables);
@@ -149,16 +140,9 @@ impl Lake {
 
     fn table(&self, before: &Tables, name: String, found: Found) -> (String, Arc<LakeTable>) {
         let table = match found {
-            Ok(files) => match before
-                .get(&name)
-                .filter(|old| old.file_set().is_same_as(&files))
-            {
+            Ok(files) => match before.get(&name).filter(|old| old.file_set().is_same_as(&files)) {
                 Some(old) => Arc::clone(old),
-                None => Arc::new(LakeTable::new(
-                    name.clone(),
-                    FileSet::new(&self.place, &self.reader, files),
-                    None,
-                )),
+                None => Arc::new(LakeTable::new(name.clone(), FileSet::new(&self.place, &self.reader, files), None)),
             },
             Err(unusable) => {
                 let set = FileSet::unusable(&self.place, &self.reader, *unusable);
@@ -200,15 +184,9 @@ impl fmt::Debug for Lake {
 }
 
 fn reader(runtime: &Arc<RuntimeEnv>) -> Arc<Reader> {
-    let state = SessionStateBuilder::new()
-        .with_config(SessionConfig::new())
-        .with_runtime_env(Arc::clone(runtime))
-        .build();
-    Arc::new(Reader {
-        runtime: Arc::clone(runtime),
-        state,
-        permits: Semaphore::new(FOOTER_READERS),
-    })
+    let state =
+        SessionStateBuilder::new().with_config(SessionConfig::new()).with_runtime_env(Arc::clone(runtime)).build();
+    Arc::new(Reader { runtime: Arc::clone(runtime), state, permits: Semaphore::new(FOOTER_READERS) })
 }
 
 fn files_by_path(files: &[Arc<LakeFile>]) -> HashMap<Path, Arc<LakeFile>> {

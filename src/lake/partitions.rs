@@ -34,8 +34,7 @@ pub(super) fn read_partitions(
     files: &[&Path],
     wanted: Option<&[(String, Option<DataType>)]>,
 ) -> Result<Partitions> {
-    let keys_of_files: Vec<Vec<(String, Option<String>)>> =
-        files.iter().map(|file| keys(base, file)).collect();
+    let keys_of_files: Vec<Vec<(String, Option<String>)>> = files.iter().map(|file| keys(base, file)).collect();
     let columns: Vec<(String, Option<DataType>)> = match wanted {
         Some(wanted) => wanted.to_vec(),
         None => {
@@ -48,18 +47,11 @@ pub(super) fn read_partitions(
             names
         }
     };
-    let mut partitions = Partitions {
-        fields: Vec::new(),
-        values: vec![Vec::new(); files.len()],
-    };
+    let mut partitions = Partitions { fields: Vec::new(), values: vec![Vec::new(); files.len()] };
     for (name, declared_type) in columns {
         let texts: Vec<Option<&str>> = keys_of_files
             .iter()
-            .map(|keys| {
-                keys.iter()
-                    .find(|(key, _)| *key == name)
-                    .and_then(|(_, value)| value.as_deref())
-            })
+            .map(|keys| keys.iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.as_deref()))
             .collect();
         let data_type = declared_type.unwrap_or_else(|| type_of(&texts));
         for (index, text) in texts.iter().enumerate() {
@@ -67,17 +59,12 @@ pub(super) fn read_partitions(
                 let (text, wanted) = (text.unwrap_or_default(), sql_name(&data_type));
                 Error::new(
                     SqlState::INVALID_TEXT_REPRESENTATION,
-                    format!(
-                        "partition {name}={text} of file '{}' is not a {wanted}",
-                        files[index]
-                    ),
+                    format!("partition {name}={text} of file '{}' is not a {wanted}", files[index]),
                 )
             })?;
             partitions.values[index].push(value);
         }
-        partitions
-            .fields
-            .push(Arc::new(Field::new(name, data_type, true)));
+        partitions.fields.push(Arc::new(Field::new(name, data_type, true)));
     }
     Ok(partitions)
 }
@@ -89,9 +76,7 @@ fn keys(base: &Path, file: &Path) -> Vec<(String, Option<String>)> {
     };
     let folders: Vec<_> = parts.collect();
     let folders = &folders[..folders.len().saturating_sub(1)];
-    let pairs = folders
-        .iter()
-        .filter_map(|folder| folder.as_ref().split_once('='));
+    let pairs = folders.iter().filter_map(|folder| folder.as_ref().split_once('='));
     pairs
         .map(|(key, value)| {
             let value = decode_percent(value);
@@ -108,11 +93,7 @@ fn type_of(values: &[Option<&str>]) -> DataType {
     if known.clone().all(|value| i64::from_str(value).is_ok()) {
         return DataType::Int64;
     }
-    if known.all(|value| date(value).is_some()) {
-        DataType::Date32
-    } else {
-        DataType::Utf8View
-    }
+    if known.all(|value| date(value).is_some()) { DataType::Date32 } else { DataType::Utf8View }
 }
 
 /// The value as a scalar of the column's type; `None` if it is no such value.
@@ -123,9 +104,7 @@ fn value_of(text: Option<&str>, data_type: &DataType) -> Option<ScalarValue> {
     match data_type {
         DataType::Utf8View => Some(ScalarValue::Utf8View(Some(text.to_owned()))),
         DataType::Date32 => Some(ScalarValue::Date32(Some(date(text)?))),
-        _ => ScalarValue::try_from_string(text.to_owned(), data_type)
-            .ok()
-            .filter(|value| !value.is_null()),
+        _ => ScalarValue::try_from_string(text.to_owned(), data_type).ok().filter(|value| !value.is_null()),
     }
 }
 
@@ -144,9 +123,7 @@ fn decode_percent(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while index < bytes.len() {
-        let escape = text
-            .get(index + 1..index + 3)
-            .filter(|_| bytes[index] == b'%');
+        let escape = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
         match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 decoded.push(byte);

@@ -13,9 +13,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
-};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -54,16 +52,11 @@ impl TableProvider for LakeProvider {
     }
 
     /// Filters over partition columns alone choose files and are done with; others only prune.
-    fn supports_filters_pushdown(
-        &self,
-        filters: &[&Expr],
-    ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let support = filters
-            .iter()
-            .map(|filter| match self.is_over_partitions(filter) {
-                true => TableProviderFilterPushDown::Exact,
-                false => TableProviderFilterPushDown::Inexact,
-            });
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = filters.iter().map(|filter| match self.is_over_partitions(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        });
         Ok(support.collect())
     }
 
@@ -75,64 +68,42 @@ impl TableProvider for LakeProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         self.check_columns(projection, filters)?;
-        let (of_partitions, of_rows): (Vec<&Expr>, Vec<&Expr>) = filters
-            .iter()
-            .partition(|filter| self.is_over_partitions(filter));
+        let (of_partitions, of_rows): (Vec<&Expr>, Vec<&Expr>) =
+            filters.iter().partition(|filter| self.is_over_partitions(filter));
         let kept = self.choose_files(session, &of_partitions)?;
         // Without a filter on rows, files beyond the limit need not be read.
         let file_limit = limit.filter(|_| of_rows.is_empty());
         let (files, is_cut) = first_files(kept, file_limit)?;
         if files.is_empty() {
-            return Ok(Arc::new(EmptyExec::new(project_schema(
-                &self.resolved.schema,
-                projection,
-            )?)));
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.resolved.schema, projection)?)));
         }
         match self.set.format() {
             Format::Parquet => self.scan_parquet(session, projection, files, is_cut, limit),
-            Format::Csv | Format::Json => {
-                super::text::scan_text(self, session, projection, &files, limit)
-            }
+            Format::Csv | Format::Json => super::text::scan_text(self, session, projection, &files, limit),
         }
     }
 }
 
 impl LakeProvider {
     fn is_over_partitions(&self, filter: &Expr) -> bool {
-        let names: Vec<&str> = self
-            .resolved
-            .partition_fields
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
+        let names: Vec<&str> = self.resolved.partition_fields.iter().map(|field| field.name().as_str()).collect();
         !names.is_empty() && expr_applicable_for_cols(&names, filter)
     }
 
     /// Refuses a statement that needs a column whose files disagree.
-    fn check_columns(
-        &self,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-    ) -> Result<(), Error> {
+    fn check_columns(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<(), Error> {
         let unusable = &self.resolved.unusable;
         if unusable.is_empty() {
             return Ok(());
         }
         let fields = self.resolved.schema.fields();
         let mut used: Vec<&str> = match projection {
-            Some(indices) => indices
-                .iter()
-                .filter_map(|index| fields.get(*index))
-                .map(|field| field.name().as_str())
-                .collect(),
+            Some(indices) => {
+                indices.iter().filter_map(|index| fields.get(*index)).map(|field| field.name().as_str()).collect()
+            }
             None => fields.iter().map(|field| field.name().as_str()).collect(),
         };
-        used.extend(
-            filters
-                .iter()
-                .flat_map(Expr::column_refs)
-                .map(|column| column.name.as_str()),
-        );
+        used.extend(filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()));
         match used.into_iter().find_map(|name| unusable.get(name)) {
             Some(error) => Err(error.clone()),
             None => Ok(()),
@@ -150,28 +121,18 @@ impl LakeProvider {
         }
         let schema = Schema::new(self.resolved.partition_fields.clone());
         let columns = (0..schema.fields().len()).map(|column| {
-            let values = files
-                .iter()
-                .map(|file| file.partition_values[column].clone());
+            let values = files.iter().map(|file| file.partition_values[column].clone());
             ScalarValue::iter_to_array(values)
         });
-        let batch =
-            RecordBatch::try_new(Arc::new(schema.clone()), columns.collect::<Result<_>>()?)?;
+        let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns.collect::<Result<_>>()?)?;
         let schema = DFSchema::try_from(schema)?;
         let planning = PhysicalPlanningContext::default();
         let filter = create_physical_expr(&filter, &schema, session.execution_props(), &planning)?;
         let passes = filter.evaluate(&batch)?.into_array(files.len())?;
         if passes.data_type() != &DataType::Boolean {
-            return datafusion::common::plan_err!(
-                "a filter must be boolean, got {}",
-                passes.data_type()
-            );
+            return datafusion::common::plan_err!("a filter must be boolean, got {}", passes.data_type());
         }
-        let kept = passes
-            .as_boolean()
-            .iter()
-            .zip(files)
-            .filter(|(passes, _)| *passes == Some(true));
+        let kept = passes.as_boolean().iter().zip(files).filter(|(passes, _)| *passes == Some(true));
         Ok(kept.map(|(_, file)| file).collect())
     }
 
@@ -207,15 +168,14 @@ impl LakeProvider {
         if let Some(bytes) = size_hint {
             source = source.with_metadata_size_hint(bytes);
         }
-        let config =
-            FileScanConfigBuilder::new(self.set.place().store_url.clone(), Arc::new(source))
-                .with_file_groups(groups)
-                .with_statistics(statistics)
-                .with_projection_indices(projection.cloned())?
-                .with_limit(limit)
-                .with_output_ordering(ordering)
-                .with_expr_adapter(Some(Arc::new(MicrosAdapterFactory)))
-                .build();
+        let config = FileScanConfigBuilder::new(self.set.place().store_url.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_output_ordering(ordering)
+            .with_expr_adapter(Some(Arc::new(MicrosAdapterFactory)))
+            .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 
@@ -226,11 +186,7 @@ impl LakeProvider {
     }
 
     /// The order of rows within each file: as declared, else as far as all files say the same.
-    pub(super) fn ordering(
-        &self,
-        session: &dyn Session,
-        files: &[PartitionedFile],
-    ) -> Result<Vec<LexOrdering>> {
+    pub(super) fn ordering(&self, session: &dyn Session, files: &[PartitionedFile]) -> Result<Vec<LexOrdering>> {
         let declared = self.set.declared_order();
         if !declared.is_empty() {
             return create_lex_ordering(&self.resolved.schema, declared, session.execution_props());
@@ -240,11 +196,7 @@ impl LakeProvider {
             let (Some(ours), Some(theirs)) = (&common, &file.ordering) else {
                 return Ok(Vec::new());
             };
-            let same = ours
-                .iter()
-                .zip(theirs.iter())
-                .take_while(|(a, b)| a == b)
-                .map(|(a, _)| a.clone());
+            let same = ours.iter().zip(theirs.iter()).take_while(|(a, b)| a == b).map(|(a, _)| a.clone());
             common = LexOrdering::new(same);
         }
         Ok(common.into_iter().collect())
@@ -261,15 +213,11 @@ impl LakeProvider {
     ) -> Result<Vec<FileGroup>> {
         let target = session.config().target_partitions().max(1);
         let groups = FileGroup::new(files).split_files(target);
-        let by_statistics = session
-            .config_options()
-            .execution
-            .split_file_groups_by_statistics;
+        let by_statistics = session.config_options().execution.split_file_groups_by_statistics;
         if let (true, Some(ordering)) = (by_statistics, ordering.first()) {
             let schema = &self.resolved.schema;
-            let sorted = FileScanConfig::split_groups_by_statistics_with_target_partitions(
-                schema, &groups, ordering, target,
-            );
+            let sorted =
+                FileScanConfig::split_groups_by_statistics_with_target_partitions(schema, &groups, ordering, target);
             if let Some(sorted) = sorted.ok().filter(|sorted| sorted.len() <= target) {
                 return with_statistics(sorted, schema);
             }
@@ -288,18 +236,12 @@ fn with_statistics(groups: Vec<FileGroup>, schema: &Schema) -> Result<Vec<FileGr
 }
 
 /// The files to read, and whether the limit left some out. A damaged file among them is an error.
-fn first_files(
-    files: Vec<&ReadyFile>,
-    limit: Option<usize>,
-) -> Result<(Vec<PartitionedFile>, bool)> {
+fn first_files(files: Vec<&ReadyFile>, limit: Option<usize>) -> Result<(Vec<PartitionedFile>, bool)> {
     let (mut chosen, mut row_count) = (Vec::with_capacity(files.len()), 0_usize);
     let file_count = files.len();
     for file in files {
         let file = file.ready.clone()?;
-        let rows = file
-            .statistics
-            .as_ref()
-            .map(|statistics| statistics.num_rows);
+        let rows = file.statistics.as_ref().map(|statistics| statistics.num_rows);
         chosen.push(file);
         match (limit, rows) {
             (Some(limit), Some(Precision::Exact(rows))) => {

@@ -53,10 +53,7 @@ impl LakeSpec {
             None => name_of_place(location),
         };
         check_name(&name)?;
-        Ok(Self {
-            name,
-            location: location.to_owned(),
-        })
+        Ok(Self { name, location: location.to_owned() })
     }
 }
 
@@ -64,15 +61,10 @@ impl LakeSpec {
 fn name_of_place(location: &str) -> String {
     let without_query = location.split(['?', '#']).next().unwrap_or(location);
     let last = match without_query.split_once("://") {
-        Some((_, rest)) => rest
-            .rsplit('/')
-            .find(|part| !part.is_empty())
-            .map(str::to_owned),
+        Some((_, rest)) => rest.rsplit('/').find(|part| !part.is_empty()).map(str::to_owned),
         None => {
             let path = FsPath::new(location);
-            let named = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
+            let named = path.file_name().map(|name| name.to_string_lossy().into_owned());
             // `.` and `..` have no last component of their own; the folder they lead to has.
             named.or_else(|| {
                 let real = path.canonicalize().ok()?;
@@ -85,16 +77,8 @@ fn name_of_place(location: &str) -> String {
         Some(kind) => kind.stem,
         None => last,
     };
-    let mut name: String = stem
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let mut name: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     if name.is_empty() {
         name = "lake".to_owned();
     }
@@ -106,16 +90,11 @@ fn name_of_place(location: &str) -> String {
 
 fn check_name(name: &str) -> Result<()> {
     let refuse = |why: &str| {
-        Err(Error::new(
-            SqlState::INVALID_SCHEMA_NAME,
-            format!("lake: '{name}' cannot be the name of a schema: {why}"),
-        )
-        .with_hint("give the lake a name: --lake NAME=PATH_OR_URL"))
+        Err(Error::new(SqlState::INVALID_SCHEMA_NAME, format!("lake: '{name}' cannot be the name of a schema: {why}"))
+            .with_hint("give the lake a name: --lake NAME=PATH_OR_URL"))
     };
     let mut chars = name.chars();
-    let starts_well = chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return refuse("a name is letters, digits and _, and does not begin with a digit");
     }
@@ -152,12 +131,10 @@ impl Place {
         if !location.contains("://") {
             return Self::open_local(PathBuf::from(location), location, runtime).await;
         }
-        let url =
-            Url::parse(location).map_err(|error| not_a_place(location, &error.to_string()))?;
+        let url = Url::parse(location).map_err(|error| not_a_place(location, &error.to_string()))?;
         if url.scheme() == "file" {
-            let path = url
-                .to_file_path()
-                .map_err(|()| not_a_place(location, "a file URL has three slashes and no host"))?;
+            let path =
+                url.to_file_path().map_err(|()| not_a_place(location, "a file URL has three slashes and no host"))?;
             return Self::open_local(path, location, runtime).await;
         }
         Self::open_remote(&url, location, runtime).await
@@ -171,41 +148,25 @@ impl Place {
         };
         let (path, metadata) = found.await.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => does_not_exist(location),
-            _ => Error::new(
-                SqlState::IO_ERROR,
-                format!("could not open '{location}': {error}"),
-            ),
+            _ => Error::new(SqlState::IO_ERROR, format!("could not open '{location}': {error}")),
         })?;
         let store_url = ObjectStoreUrl::local_filesystem();
-        let store = runtime
-            .object_store(&store_url)
-            .map_err(|error| not_a_place(location, &error.to_string()))?;
-        let path = Path::from_absolute_path(&path)
-            .map_err(|error| not_a_place(location, &error.to_string()))?;
-        Ok(Self {
-            store_url,
-            store,
-            path,
-            is_file: metadata.is_file(),
-            is_local: true,
-        })
+        let store = runtime.object_store(&store_url).map_err(|error| not_a_place(location, &error.to_string()))?;
+        let path = Path::from_absolute_path(&path).map_err(|error| not_a_place(location, &error.to_string()))?;
+        Ok(Self { store_url, store, path, is_file: metadata.is_file(), is_local: true })
     }
 
     async fn open_remote(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         let options = std::env::vars().map(|(key, value)| (key.to_ascii_lowercase(), value));
-        let (store, path) = object_store::parse_url_opts(url, options)
-            .map_err(|error| not_a_place(location, &error.to_string()))?;
+        let (store, path) =
+            object_store::parse_url_opts(url, options).map_err(|error| not_a_place(location, &error.to_string()))?;
         let store: Arc<dyn ObjectStore> = Arc::from(store);
         let base = &url[..url::Position::BeforePath];
-        let store_url = ObjectStoreUrl::parse(base)
-            .map_err(|error| not_a_place(location, &error.to_string()))?;
+        let store_url = ObjectStoreUrl::parse(base).map_err(|error| not_a_place(location, &error.to_string()))?;
         runtime.register_object_store(store_url.as_ref(), Arc::clone(&store));
 
         let unreachable = |error: object_store::Error| {
-            Error::new(
-                SqlState::IO_ERROR,
-                format!("could not list '{location}': {error}"),
-            )
+            Error::new(SqlState::IO_ERROR, format!("could not list '{location}': {error}"))
         };
         let is_file = match store.list(Some(&path)).next().await {
             Some(Ok(_)) => false,
@@ -216,37 +177,21 @@ impl Place {
                 Err(error) => return Err(unreachable(error)),
             },
         };
-        Ok(Self {
-            store_url,
-            store,
-            path,
-            is_file,
-            is_local: false,
-        })
+        Ok(Self { store_url, store, path, is_file, is_local: false })
     }
 
     /// The path as the user would write it.
     pub(super) fn show(&self, path: &Path) -> String {
-        if self.is_local {
-            format!("/{path}")
-        } else {
-            format!("{}{path}", self.store_url.as_str())
-        }
+        if self.is_local { format!("/{path}") } else { format!("{}{path}", self.store_url.as_str()) }
     }
 }
 
 fn does_not_exist(location: &str) -> Error {
-    Error::new(
-        SqlState::UNDEFINED_FILE,
-        format!("'{location}' does not exist"),
-    )
-    .with_hint("a lake is a folder, a file, or a URL that begins with s3://, gs:// or az://")
+    Error::new(SqlState::UNDEFINED_FILE, format!("'{location}' does not exist"))
+        .with_hint("a lake is a folder, a file, or a URL that begins with s3://, gs:// or az://")
 }
 
 fn not_a_place(location: &str, why: &str) -> Error {
-    Error::new(
-        SqlState::INVALID_PARAMETER_VALUE,
-        format!("'{location}' is not a usable path or URL: {why}"),
-    )
-    .with_hint("use a path, or a URL that begins with file://, s3://, gs:// or az://")
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("'{location}' is not a usable path or URL: {why}"))
+        .with_hint("use a path, or a URL that begins with file://, s3://, gs:// or az://")
 }

@@ -25,10 +25,7 @@ pub(super) fn table_statistics(contents: &Contents, fields: &[FieldRef]) -> Stat
     };
     let columns = fields.iter().map(|field| {
         let Ok(index) = contents.schema.index_of(field.name()) else {
-            return ColumnStatistics {
-                null_count: stored.num_rows,
-                ..ColumnStatistics::new_unknown()
-            };
+            return ColumnStatistics { null_count: stored.num_rows, ..ColumnStatistics::new_unknown() };
         };
         if contents.repeated.contains(field.name()) {
             return ColumnStatistics::new_unknown();
@@ -63,8 +60,7 @@ fn carry(bound: &Precision<ScalarValue>, shown: &DataType) -> Precision<ScalarVa
         (_, shown) if shown.is_nested() => None,
         (_, shown) => value.cast_to(shown).ok().filter(|value| !value.is_null()),
     };
-    let is_exact =
-        matches!(bound, Precision::Exact(_)) && !shown.is_floating() && !stored.is_floating();
+    let is_exact = matches!(bound, Precision::Exact(_)) && !shown.is_floating() && !stored.is_floating();
     match carried {
         Some(value) if is_exact => Precision::Exact(value),
         Some(value) => Precision::Inexact(value),
@@ -91,10 +87,7 @@ pub(super) fn table_ordering(contents: &Contents, fields: &[FieldRef]) -> Option
     let mut order = Vec::new();
     for (index, options) in &contents.ordering {
         let stored = contents.schema.field(*index);
-        let Some(place) = fields
-            .iter()
-            .position(|field| field.name() == stored.name())
-        else {
+        let Some(place) = fields.iter().position(|field| field.name() == stored.name()) else {
             break;
         };
         let shown = fields[place].data_type();
@@ -119,6 +112,5 @@ fn keeps_order(stored: &DataType, shown: &DataType) -> bool {
 
 fn merges_values(stored: &DataType, shown: &DataType) -> bool {
     use datafusion::arrow::datatypes::TimeUnit::Nanosecond;
-    matches!(stored, DataType::Timestamp(Nanosecond, _))
-        || (stored.is_integer() && shown.is_floating())
+    matches!(stored, DataType::Timestamp(Nanosecond, _)) || (stored.is_integer() && shown.is_floating())
 }

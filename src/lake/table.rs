@@ -41,12 +41,7 @@ pub struct LakeTable {
 impl LakeTable {
     pub(super) fn new(name: String, set: FileSet, listed_at: Option<Instant>) -> Self {
         let location = set.location();
-        Self {
-            name,
-            location,
-            set: RwLock::new(Arc::new(set)),
-            listed_at: listed_at.map(Mutex::new),
-        }
+        Self { name, location, set: RwLock::new(Arc::new(set)), listed_at: listed_at.map(Mutex::new) }
     }
 
     /// The name of the file without extension, or of the folder, as it is on disk.
@@ -84,12 +79,7 @@ impl LakeTable {
 
     /// The columns that no statement may use, with the error (22023) that one which does gets.
     pub fn unusable_columns(&self) -> BTreeMap<String, Error> {
-        self.set
-            .read()
-            .resolved
-            .get()
-            .map(|resolved| resolved.unusable.clone())
-            .unwrap_or_default()
+        self.set.read().resolved.get().map(|resolved| resolved.unusable.clone()).unwrap_or_default()
     }
 
     /// The table to scan. Fails as [`Self::schema`] does; a damaged file among others fails the scan.
@@ -192,15 +182,8 @@ impl FileSet {
 
     /// A table that exists by name and says why it cannot be used.
     pub(super) fn unusable(place: &Arc<Place>, reader: &Arc<Reader>, why: Unusable) -> Self {
-        let nothing = TableFiles {
-            base: why.base,
-            format: Format::Parquet,
-            files: Vec::new(),
-        };
-        Self {
-            problem: Some(why.error),
-            ..Self::new(place, reader, nothing)
-        }
+        let nothing = TableFiles { base: why.base, format: Format::Parquet, files: Vec::new() };
+        Self { problem: Some(why.error), ..Self::new(place, reader, nothing) }
     }
 
     pub(super) fn with_declared(mut self, declared: Declared, text: TextOptions) -> Self {
@@ -233,11 +216,7 @@ impl FileSet {
         self.problem.is_none()
             && self.base == found.base
             && self.files.len() == found.files.len()
-            && self
-                .files
-                .iter()
-                .zip(&found.files)
-                .all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.files.iter().zip(&found.files).all(|(a, b)| Arc::ptr_eq(a, b))
     }
 
     pub(super) fn location(&self) -> String {
@@ -262,9 +241,7 @@ impl FileSet {
 
     /// Whether columns have their names from the statement by place, for lack of a header.
     pub(super) fn is_by_place(&self) -> bool {
-        self.declared.schema.is_some()
-            && self.format == Format::Csv
-            && self.text.csv.has_header == Some(false)
+        self.declared.schema.is_some() && self.format == Format::Csv && self.text.csv.has_header == Some(false)
     }
 
     pub(super) fn declared_order(&self) -> &[Vec<SortExpr>] {
@@ -277,14 +254,11 @@ impl FileSet {
             return Err(problem.clone());
         }
         let resolve = || async {
-            let contents: Vec<Result<Arc<Contents>>> =
-                stream::iter(self.files.clone())
-                    .map(|file| async move {
-                        file.contents(&self.place, &self.text, &self.reader).await
-                    })
-                    .buffered(FOOTER_READERS)
-                    .try_collect()
-                    .await?;
+            let contents: Vec<Result<Arc<Contents>>> = stream::iter(self.files.clone())
+                .map(|file| async move { file.contents(&self.place, &self.text, &self.reader).await })
+                .buffered(FOOTER_READERS)
+                .try_collect()
+                .await?;
             self.combine(contents).map(Arc::new)
         };
         self.resolved.get_or_try_init(resolve).await.cloned()
@@ -303,9 +277,7 @@ impl FileSet {
         }
         let partitions = self.partitions()?;
         let mut unified = match &self.declared.schema {
-            Some(schema) => {
-                super::external::apply_declared(self.format, &self.text, schema, &readable)?
-            }
+            Some(schema) => super::external::apply_declared(self.format, &self.text, schema, &readable)?,
             None => unify(self.format, &readable),
         };
         // Of a column that is both in the files and in the folders' names, the folder's holds.
@@ -315,12 +287,7 @@ impl FileSet {
         Ok(self.assemble(contents, partitions, unified))
     }
 
-    fn assemble(
-        &self,
-        contents: Vec<Result<Arc<Contents>>>,
-        partitions: Partitions,
-        unified: Unified,
-    ) -> Resolved {
+    fn assemble(&self, contents: Vec<Result<Arc<Contents>>>, partitions: Partitions, unified: Unified) -> Resolved {
         let row_count = contents.iter().try_fold(0_u64, |sum, contents| {
             let statistics = contents.as_ref().ok()?.statistics.as_ref()?;
             match statistics.num_rows {
@@ -328,18 +295,13 @@ impl FileSet {
                 _ => None,
             }
         });
-        let files = self.files.iter().zip(contents).zip(partitions.values).map(
-            |((file, contents), values)| ReadyFile {
+        let files =
+            self.files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
                 file: Arc::clone(file),
                 partition_values: values.clone(),
-                columns: contents
-                    .as_ref()
-                    .ok()
-                    .map(|contents| Arc::clone(&contents.schema)),
-                ready: contents
-                    .map(|contents| ready_file(file, &contents, &unified.fields, values)),
-            },
-        );
+                columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
+                ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
+            });
         let all = unified.fields.iter().chain(&partitions.fields).cloned();
         Resolved {
             files: files.collect(),
@@ -353,39 +315,24 @@ impl FileSet {
 
     fn partitions(&self) -> Result<Partitions> {
         let paths: Vec<&Path> = self.files.iter().map(|file| &file.meta.location).collect();
-        let wanted: Option<Vec<(String, Option<DataType>)>> =
-            self.declared.partitions.as_ref().map(|names| {
-                let schema = self.declared.schema.as_ref();
-                let declared =
-                    |name: &str| schema.and_then(|schema| schema.field_with_name(name).ok());
-                let typed = |name: &String| {
-                    (
-                        name.clone(),
-                        declared(name).map(|field| table_type(field.data_type())),
-                    )
-                };
-                names.iter().map(typed).collect()
-            });
+        let wanted: Option<Vec<(String, Option<DataType>)>> = self.declared.partitions.as_ref().map(|names| {
+            let schema = self.declared.schema.as_ref();
+            let declared = |name: &str| schema.and_then(|schema| schema.field_with_name(name).ok());
+            let typed = |name: &String| (name.clone(), declared(name).map(|field| table_type(field.data_type())));
+            names.iter().map(typed).collect()
+        });
         read_partitions(&self.base, &paths, wanted.as_deref())
     }
 
     fn no_files(&self) -> Error {
         let format = self.format.name();
-        Error::new(
-            SqlState::UNDEFINED_FILE,
-            format!("'{}' holds no {format} file", self.location()),
-        )
-        .with_hint("name the columns in the statement to make the table before its files")
+        Error::new(SqlState::UNDEFINED_FILE, format!("'{}' holds no {format} file", self.location()))
+            .with_hint("name the columns in the statement to make the table before its files")
     }
 }
 
 /// A readable file with its statistics and order in the table's types.
-fn ready_file(
-    file: &LakeFile,
-    contents: &Contents,
-    fields: &[FieldRef],
-    values: Vec<ScalarValue>,
-) -> PartitionedFile {
+fn ready_file(file: &LakeFile, contents: &Contents, fields: &[FieldRef], values: Vec<ScalarValue>) -> PartitionedFile {
     let mut ready = PartitionedFile::from(file.meta.clone()).with_partition_values(values);
     if file.format == Format::Parquet {
         ready = ready
@@ -416,9 +363,5 @@ fn schema_without_dictionaries(schema: &Schema) -> Option<SchemaRef> {
 
 /// The files of a table by their paths.
 pub(super) fn known_files(files: &[Arc<LakeFile>], known: &mut HashMap<Path, Arc<LakeFile>>) {
-    known.extend(
-        files
-            .iter()
-            .map(|file| (file.meta.location.clone(), Arc::clone(file))),
-    );
+    known.extend(files.iter().map(|file| (file.meta.location.clone(), Arc::clone(file))));
 }

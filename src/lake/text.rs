@@ -10,9 +10,7 @@ use datafusion::catalog::Session;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{
-    CsvSource, FileGroup, FileScanConfigBuilder, FileSource, JsonSource,
-};
+use datafusion::datasource::physical_plan::{CsvSource, FileGroup, FileScanConfigBuilder, FileSource, JsonSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::expressions::{Column, Literal};
@@ -46,35 +44,22 @@ pub(super) fn scan_text(
     let wanted = projection.unwrap_or(&all);
     // Two scans side by side are in no common order.
     let is_ordered = groups.len() == 1;
-    let scans = groups
-        .into_iter()
-        .map(|group| scan_group(table, session, wanted, group, limit, is_ordered));
+    let scans = groups.into_iter().map(|group| scan_group(table, session, wanted, group, limit, is_ordered));
     UnionExec::try_new(scans.collect::<Result<_>>()?)
 }
 
 fn group_files(table: &LakeProvider, files: &[PartitionedFile]) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for file in files {
-        let known = table
-            .resolved
-            .files
-            .iter()
-            .find(|known| known.file.meta.location == file.object_meta.location);
+        let known = table.resolved.files.iter().find(|known| known.file.meta.location == file.object_meta.location);
         let Some(known) = known else {
             return datafusion::common::internal_err!("scan of a file that is not of the table");
         };
         let columns = columns_of(table, &known.file, known.columns.as_ref())?;
         let compression = compression_of(table, &known.file);
-        match groups
-            .iter_mut()
-            .find(|group| group.compression == compression && group.columns == columns)
-        {
+        match groups.iter_mut().find(|group| group.compression == compression && group.columns == columns) {
             Some(group) => group.files.push(file.clone()),
-            None => groups.push(Group {
-                columns,
-                compression,
-                files: vec![file.clone()],
-            }),
+            None => groups.push(Group { columns, compression, files: vec![file.clone()] }),
         }
     }
     Ok(groups)
@@ -95,11 +80,7 @@ fn compression_of(table: &LakeProvider, file: &LakeFile) -> FileCompressionType 
 /// The columns of a file in its order and the table's types.
 ///
 /// A JSON reader finds columns by name, so for it they are the table's.
-fn columns_of(
-    table: &LakeProvider,
-    file: &LakeFile,
-    header: Option<&SchemaRef>,
-) -> Result<SchemaRef> {
+fn columns_of(table: &LakeProvider, file: &LakeFile, header: Option<&SchemaRef>) -> Result<SchemaRef> {
     let columns = &table.resolved.file_schema;
     let Some(header) = header.filter(|_| table.set.format() == Format::Csv) else {
         return Ok(Arc::clone(columns));
@@ -107,28 +88,18 @@ fn columns_of(
     if table.set.is_by_place() {
         if header.fields().len() != columns.fields().len() {
             let (has, declares) = (header.fields().len(), columns.fields().len());
-            let message = format!(
-                "file '{}' has {has} columns, the table declares {declares}",
-                file.shown
-            );
+            let message = format!("file '{}' has {has} columns, the table declares {declares}", file.shown);
             return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).into());
         }
         return Ok(Arc::clone(columns));
     }
-    let fields = header
-        .fields()
-        .iter()
-        .map(|field| match columns.field_with_name(field.name()) {
-            Ok(column) => Arc::new(column.clone()),
-            // A column that the table does not show (a partition of that name) is read over.
-            Err(_) => Arc::clone(field),
-        });
+    let fields = header.fields().iter().map(|field| match columns.field_with_name(field.name()) {
+        Ok(column) => Arc::new(column.clone()),
+        // A column that the table does not show (a partition of that name) is read over.
+        Err(_) => Arc::clone(field),
+    });
     let fields: Vec<FieldRef> = fields.collect();
-    Ok(if columns.fields().iter().eq(fields.iter()) {
-        Arc::clone(columns)
-    } else {
-        Arc::new(Schema::new(fields))
-    })
+    Ok(if columns.fields().iter().eq(fields.iter()) { Arc::clone(columns) } else { Arc::new(Schema::new(fields)) })
 }
 
 fn scan_group(
@@ -144,15 +115,9 @@ fn scan_group(
     let partition_fields: Vec<FieldRef> = table.resolved.partition_fields.clone();
     // Names that the file has and the table shows from elsewhere would clash with the partitions'.
     let columns = group.columns.fields().iter().map(|field| {
-        let is_partition = partition_fields
-            .iter()
-            .any(|partition| partition.name() == field.name());
+        let is_partition = partition_fields.iter().any(|partition| partition.name() == field.name());
         if is_partition {
-            Arc::new(Field::new(
-                format!("{} in the file", field.name()),
-                field.data_type().clone(),
-                true,
-            ))
+            Arc::new(Field::new(format!("{} in the file", field.name()), field.data_type().clone(), true))
         } else {
             Arc::clone(field)
         }
@@ -160,40 +125,24 @@ fn scan_group(
     let read = TableSchema::builder(Arc::new(Schema::new(columns.collect::<Vec<_>>())))
         .with_table_partition_cols(partition_fields)
         .build();
-    let here = |index: &usize| {
-        read.table_schema()
-            .index_of(shown.field(*index).name())
-            .ok()
-    };
-    let indices: Vec<usize> = if is_direct {
-        wanted.to_vec()
-    } else {
-        wanted.iter().filter_map(here).collect()
-    };
+    let here = |index: &usize| read.table_schema().index_of(shown.field(*index).name()).ok();
+    let indices: Vec<usize> = if is_direct { wanted.to_vec() } else { wanted.iter().filter_map(here).collect() };
 
     let text = table.set.text_options();
     let source: Arc<dyn FileSource> = match table.set.format() {
-        Format::Json => Arc::new(
-            JsonSource::new(read.clone()).with_newline_delimited(text.json.newline_delimited),
-        ),
+        Format::Json => Arc::new(JsonSource::new(read.clone()).with_newline_delimited(text.json.newline_delimited)),
         _ => Arc::new(CsvSource::new(read.clone()).with_csv_options(text.csv.clone())),
     };
-    let ordering = if is_ordered && is_direct {
-        table.ordering(session, &group.files)?
-    } else {
-        Vec::new()
-    };
-    let groups =
-        FileGroup::new(group.files).split_files(session.config().target_partitions().max(1));
+    let ordering = if is_ordered && is_direct { table.ordering(session, &group.files)? } else { Vec::new() };
+    let groups = FileGroup::new(group.files).split_files(session.config().target_partitions().max(1));
     let place = table.set.place();
-    let config =
-        FileScanConfigBuilder::new(place.store_url.clone(), WatchingSource::over(place, source))
-            .with_file_groups(groups)
-            .with_projection_indices(Some(indices.clone()))?
-            .with_limit(limit)
-            .with_output_ordering(ordering)
-            .with_file_compression_type(group.compression)
-            .build();
+    let config = FileScanConfigBuilder::new(place.store_url.clone(), WatchingSource::over(place, source))
+        .with_file_groups(groups)
+        .with_projection_indices(Some(indices.clone()))?
+        .with_limit(limit)
+        .with_output_ordering(ordering)
+        .with_file_compression_type(group.compression)
+        .build();
     let scan = DataSourceExec::from_data_source(config);
     if is_direct {
         return Ok(scan);
@@ -207,8 +156,5 @@ fn scan_group(
         };
         Ok(ProjectionExpr::new(expr, field.name().clone()))
     });
-    Ok(Arc::new(ProjectionExec::try_new(
-        shape.collect::<Result<Vec<_>>>()?,
-        scan,
-    )?))
+    Ok(Arc::new(ProjectionExec::try_new(shape.collect::<Result<Vec<_>>>()?, scan)?))
 }

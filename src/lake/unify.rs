@@ -36,9 +36,7 @@ pub(super) fn unify(format: Format, files: &[(&str, &Contents)]) -> Unified {
             let column = &mut columns[index];
             column.file_count += 1;
             if contents.repeated.contains(field.name()) {
-                column.refuse(format!(
-                    "file '{file}' has more than one column of this name"
-                ));
+                column.refuse(format!("file '{file}' has more than one column of this name"));
             } else {
                 column.meet(format, field, file);
             }
@@ -48,28 +46,16 @@ pub(super) fn unify(format: Format, files: &[(&str, &Contents)]) -> Unified {
     for column in columns {
         let name = column.field.name().clone();
         if let Some(why) = column.trouble {
-            let error = Error::new(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("column \"{name}\" cannot be used: {why}"),
-            );
-            let hint =
-                "other columns can be used; to use this one, write the files again with one type";
+            let error =
+                Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("column \"{name}\" cannot be used: {why}"));
+            let hint = "other columns can be used; to use this one, write the files again with one type";
             unified.unusable.insert(name, error.with_hint(hint));
         }
-        let data_type = if column.data_type == DataType::Null {
-            DataType::Utf8View
-        } else {
-            column.data_type
-        };
+        let data_type = if column.data_type == DataType::Null { DataType::Utf8View } else { column.data_type };
         let is_nullable = column.is_nullable || column.file_count < files.len();
-        unified.fields.push(Arc::new(
-            column
-                .field
-                .as_ref()
-                .clone()
-                .with_data_type(data_type)
-                .with_nullable(is_nullable),
-        ));
+        unified
+            .fields
+            .push(Arc::new(column.field.as_ref().clone().with_data_type(data_type).with_nullable(is_nullable)));
     }
     unified
 }
@@ -101,12 +87,7 @@ impl<'a> Column<'a> {
     fn meet(&mut self, format: Format, field: &FieldRef, file: &'a str) {
         self.is_nullable |= field.is_nullable();
         if self.field.metadata() != field.metadata() {
-            self.field = Arc::new(
-                self.field
-                    .as_ref()
-                    .clone()
-                    .with_metadata(Default::default()),
-            );
+            self.field = Arc::new(self.field.as_ref().clone().with_metadata(Default::default()));
         }
         if self.trouble.is_some() {
             return;
@@ -122,10 +103,7 @@ impl<'a> Column<'a> {
             None if format == Format::Csv => self.data_type = DataType::Utf8View,
             None => {
                 let (ours, theirs) = (sql_name(&self.declared), sql_name(field.data_type()));
-                self.refuse(format!(
-                    "it is {ours} in '{}' and {theirs} in '{file}'",
-                    self.file
-                ));
+                self.refuse(format!("it is {ours} in '{}' and {theirs} in '{file}'", self.file));
             }
         }
     }
@@ -145,10 +123,9 @@ pub(super) fn table_type(file_type: &DataType) -> DataType {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
         DataType::Dictionary(_, value) => table_type(value),
-        DataType::Timestamp(_, zone) => DataType::Timestamp(
-            TimeUnit::Microsecond,
-            zone.as_ref().map(|_| Arc::from("UTC")),
-        ),
+        DataType::Timestamp(_, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| Arc::from("UTC")))
+        }
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             DataType::Decimal128(*precision, *scale)
         }
@@ -165,9 +142,7 @@ fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     }
     match (a, b) {
         (Null, other) | (other, Null) => Some(other.clone()),
-        (Float32 | Float64, other) | (other, Float32 | Float64) if other.is_integer() => {
-            Some(Float64)
-        }
+        (Float32 | Float64, other) | (other, Float32 | Float64) if other.is_integer() => Some(Float64),
         (Float32, Float64) | (Float64, Float32) => Some(Float64),
         (a, b) if a.is_integer() && b.is_integer() => wider_integer(a, b),
         (Decimal128(..) | Decimal256(..), Decimal128(..) | Decimal256(..)) => wider_decimal(a, b),
@@ -187,11 +162,7 @@ fn wider_integer(a: &DataType, b: &DataType) -> Option<DataType> {
     let needed = match (a.is_signed_integer(), b.is_signed_integer()) {
         (true, true) => return Some(signed(bits(a).max(bits(b)))),
         (false, false) => {
-            return Some(if bits(a) > bits(b) {
-                a.clone()
-            } else {
-                b.clone()
-            });
+            return Some(if bits(a) > bits(b) { a.clone() } else { b.clone() });
         }
         // An unsigned integer needs one bit more where the sign stands, so the next size.
         (true, false) => bits(a).max(bits(b) * 2),
@@ -265,10 +236,7 @@ pub(super) fn sql_name(data_type: &DataType) -> String {
         DataType::Float16 | DataType::Float32 => "real",
         DataType::Float64 => "double precision",
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text",
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => "bytea",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytea",
         DataType::Date32 | DataType::Date64 => "date",
         DataType::Time32(_) | DataType::Time64(_) => "time",
         DataType::Timestamp(_, None) => "timestamp",

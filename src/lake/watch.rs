@@ -14,8 +14,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{
-    FileOpenFuture, FileOpener, FileScanConfig, FileSource, ParquetFileMetrics,
-    ParquetFileReaderFactory,
+    FileOpenFuture, FileOpener, FileScanConfig, FileSource, ParquetFileMetrics, ParquetFileReaderFactory,
 };
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
@@ -41,11 +40,7 @@ const COALESCED_GAP_BYTES: u64 = 1024 * 1024;
 
 impl Place {
     /// Reads ranges of one version of a file, or says that this version is no longer there.
-    async fn read_version(
-        &self,
-        meta: &ObjectMeta,
-        ranges: &[Range<u64>],
-    ) -> object_store::Result<Vec<Bytes>> {
+    async fn read_version(&self, meta: &ObjectMeta, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
         if self.is_local || meta.e_tag.is_none() {
             return self.store.get_ranges(&meta.location, ranges).await;
         }
@@ -55,11 +50,7 @@ impl Place {
                 range: Some(GetRange::Bounded(range)),
                 ..GetOptions::default()
             };
-            self.store
-                .get_opts(&meta.location, options)
-                .await?
-                .bytes()
-                .await
+            self.store.get_opts(&meta.location, options).await?.bytes().await
         };
         object_store::coalesce_ranges(ranges, fetch, COALESCED_GAP_BYTES).await
     }
@@ -67,19 +58,9 @@ impl Place {
     /// Looks whether the file is still the listed version.
     async fn check_version(&self, meta: &ObjectMeta) -> std::result::Result<(), Error> {
         let file = self.show(&meta.location);
-        let now = self
-            .store
-            .head(&meta.location)
-            .await
-            .map_err(|error| passing(&file, &error).error)?;
-        let is_same = now.size == meta.size
-            && now.last_modified == meta.last_modified
-            && now.e_tag == meta.e_tag;
-        if is_same {
-            Ok(())
-        } else {
-            Err(replaced(&file))
-        }
+        let now = self.store.head(&meta.location).await.map_err(|error| passing(&file, &error).error)?;
+        let is_same = now.size == meta.size && now.last_modified == meta.last_modified && now.e_tag == meta.e_tag;
+        if is_same { Ok(()) } else { Err(replaced(&file)) }
     }
 
     /// The error as the user should see it: the file's own fault is said with its name.
@@ -106,10 +87,7 @@ impl WatchingReaderFactory {
     pub(super) fn new(place: &Arc<Place>, runtime: &RuntimeEnv) -> Self {
         let footers = runtime.cache_manager.get_file_metadata_cache();
         let cached = CachedParquetFileReaderFactory::new(Arc::clone(&place.store), footers);
-        Self {
-            place: Arc::clone(place),
-            cached,
-        }
+        Self { place: Arc::clone(place), cached }
     }
 }
 
@@ -125,12 +103,7 @@ impl ParquetFileReaderFactory for WatchingReaderFactory {
         Ok(Box::new(WatchingReader {
             metrics: ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics),
             place: Arc::clone(&self.place),
-            footer: self.cached.create_reader(
-                partition_index,
-                file,
-                metadata_size_hint,
-                metrics,
-            )?,
+            footer: self.cached.create_reader(partition_index, file, metadata_size_hint, metrics)?,
             meta,
         }))
     }
@@ -147,30 +120,18 @@ struct WatchingReader {
 impl AsyncFileReader for WatchingReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
         let bytes = self.get_byte_ranges(vec![range]);
-        bytes
-            .map_ok(|mut ranges| ranges.pop().unwrap_or_default())
-            .boxed()
+        bytes.map_ok(|mut ranges| ranges.pop().unwrap_or_default()).boxed()
     }
 
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
         let byte_count: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.metrics
-            .bytes_scanned
-            .add(usize::try_from(byte_count).unwrap_or(usize::MAX));
+        self.metrics.bytes_scanned.add(usize::try_from(byte_count).unwrap_or(usize::MAX));
         async move {
             let bytes = self.place.read_version(&self.meta, &ranges).await;
             if self.place.is_local {
-                self.place
-                    .check_version(&self.meta)
-                    .await
-                    .map_err(external)?;
+                self.place.check_version(&self.meta).await.map_err(external)?;
             }
-            bytes.map_err(|error| {
-                external(passing(&self.place.show(&self.meta.location), &error).error)
-            })
+            bytes.map_err(|error| external(passing(&self.place.show(&self.meta.location), &error).error))
         }
         .boxed()
     }
@@ -204,10 +165,7 @@ pub(super) struct WatchingSource {
 
 impl WatchingSource {
     pub(super) fn over(place: &Arc<Place>, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        Arc::new(Self {
-            place: Arc::clone(place),
-            inner,
-        })
+        Arc::new(Self { place: Arc::clone(place), inner })
     }
 }
 
@@ -219,10 +177,7 @@ impl FileSource for WatchingSource {
         partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
         let inner = self.inner.create_file_opener(store, config, partition)?;
-        Ok(Arc::new(WatchingOpener {
-            place: Arc::clone(&self.place),
-            inner,
-        }))
+        Ok(Arc::new(WatchingOpener { place: Arc::clone(&self.place), inner }))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -249,11 +204,7 @@ impl FileSource for WatchingSource {
         self.inner.file_type()
     }
 
-    fn fmt_extra(
-        &self,
-        format: DisplayFormatType,
-        f: &mut std::fmt::Formatter,
-    ) -> std::fmt::Result {
+    fn fmt_extra(&self, format: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         self.inner.fmt_extra(format, f)
     }
 
@@ -270,10 +221,7 @@ impl FileSource for WatchingSource {
         Ok(FilterPushdownPropagation::with_parent_pushdown_result(kept))
     }
 
-    fn try_pushdown_projection(
-        &self,
-        projection: &ProjectionExprs,
-    ) -> Result<Option<Arc<dyn FileSource>>> {
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
         let pushed = self.inner.try_pushdown_projection(projection)?;
         Ok(pushed.map(|inner| Self::over(&self.place, inner)))
     }
@@ -306,11 +254,7 @@ impl FileOpener for WatchingOpener {
                 match rows.next().await {
                     Some(Ok(batch)) => Some((Ok(batch), Some((rows, place, meta)))),
                     Some(Err(error)) => Some((Err(place.explain(&meta, error).await), None)),
-                    None => place
-                        .check_version(&meta)
-                        .await
-                        .err()
-                        .map(|error| (Err(error.into()), None)),
+                    None => place.check_version(&meta).await.err().map(|error| (Err(error.into()), None)),
                 }
             });
             Ok(watched.boxed())

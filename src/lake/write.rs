@@ -24,10 +24,7 @@ pub struct ParquetOptions {
 
 impl Default for ParquetOptions {
     fn default() -> Self {
-        Self {
-            row_group_rows: 128 * 1024,
-            sorted_by: Vec::new(),
-        }
+        Self { row_group_rows: 128 * 1024, sorted_by: Vec::new() }
     }
 }
 
@@ -44,10 +41,7 @@ pub fn write_parquet(
     options: &ParquetOptions,
 ) -> Result<()> {
     let failed = |why: &dyn std::fmt::Display| {
-        Error::new(
-            SqlState::IO_ERROR,
-            format!("could not write '{}': {why}", path.display()),
-        )
+        Error::new(SqlState::IO_ERROR, format!("could not write '{}': {why}", path.display()))
     };
     let Some(name) = path.file_name() else {
         return Err(failed(&"the path names no file"));
@@ -56,15 +50,10 @@ pub fn write_parquet(
         fs::create_dir_all(folder).map_err(|error| failed(&error))?;
     }
     let properties = properties(&schema, options)?;
-    let hidden = path.with_file_name(format!(
-        ".{}.{}.part",
-        name.to_string_lossy(),
-        std::process::id()
-    ));
+    let hidden = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
     let unfinished = Unfinished { path: hidden };
     let file = File::create(&unfinished.path).map_err(|error| failed(&error))?;
-    let mut writer =
-        ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(&error))?;
+    let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(&error))?;
     for batch in batches {
         writer.write(&batch).map_err(|error| failed(&error))?;
     }
@@ -87,21 +76,14 @@ impl Drop for Unfinished {
 
 fn properties(schema: &SchemaRef, options: &ParquetOptions) -> Result<WriterProperties> {
     let columns = options.sorted_by.iter().map(|name| {
-        let index = schema
-            .index_of(name)
-            .ok()
-            .and_then(|index| i32::try_from(index).ok());
+        let index = schema.index_of(name).ok().and_then(|index| i32::try_from(index).ok());
         let column_idx = index.ok_or_else(|| {
             Error::new(
                 SqlState::UNDEFINED_COLUMN,
                 format!("write_parquet: sorted_by names '{name}', which is no column"),
             )
         })?;
-        Ok(SortingColumn {
-            column_idx,
-            descending: false,
-            nulls_first: false,
-        })
+        Ok(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
     let sorting: Vec<SortingColumn> = columns.collect::<Result<_>>()?;
     Ok(WriterProperties::builder()

@@ -10,9 +10,7 @@ use datafusion::common::TableReference;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{CreateExternalTable as PlannedTable, DdlStatement, LogicalPlan};
 use datafusion::sql::parser::{CreateExternalTable, Statement as DfStatement};
-use datafusion::sql::sqlparser::ast::{
-    CreateView, Ident, ObjectName, ObjectNamePart, ObjectType, Query, Statement,
-};
+use datafusion::sql::sqlparser::ast::{CreateView, Ident, ObjectName, ObjectNamePart, ObjectType, Query, Statement};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use tributary_udfs::TributaryDialect;
@@ -24,17 +22,10 @@ use crate::error::{Error, Result, SqlState};
 use crate::lake::{Format, LakeTable};
 
 /// `CREATE [OR REPLACE] VIEW`. The text after AS is kept as the user wrote it.
-pub async fn create_view(
-    catalog: &SessionCatalog,
-    view: &CreateView,
-    parsed: &Parsed,
-) -> Result<Vec<Notice>> {
+pub async fn create_view(catalog: &SessionCatalog, view: &CreateView, parsed: &Parsed) -> Result<Vec<Notice>> {
     if view.materialized || view.temporary || view.to.is_some() {
-        return Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "materialized and temporary views are not supported",
-        )
-        .with_hint("Use CREATE VIEW."));
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "materialized and temporary views are not supported")
+            .with_hint("Use CREATE VIEW."));
     }
     let name = reference(&view.name)?;
     if view.if_not_exists && catalog.resolve(&name).is_some() {
@@ -74,11 +65,7 @@ pub async fn create_external_table(
 }
 
 /// `CREATE SCHEMA [IF NOT EXISTS]`.
-pub fn create_schema(
-    catalog: &SessionCatalog,
-    name: &ObjectName,
-    if_not_exists: bool,
-) -> Result<Vec<Notice>> {
+pub fn create_schema(catalog: &SessionCatalog, name: &ObjectName, if_not_exists: bool) -> Result<Vec<Notice>> {
     let name = schema_name(name)?;
     catalog.apply(Change::CreateSchema { name, if_not_exists })
 }
@@ -97,10 +84,7 @@ pub fn drop(
         ObjectType::View => "DROP VIEW",
         ObjectType::Schema => "DROP SCHEMA",
         other => {
-            return Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                format!("DROP {other} is not supported"),
-            ));
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("DROP {other} is not supported")));
         }
     };
     for name in names {
@@ -109,9 +93,7 @@ pub fn drop(
                 let name = schema_name(name)?;
                 catalog.apply(Change::DropSchema { name, if_exists, cascade })?
             }
-            ObjectType::View => {
-                catalog.drop_relation(&reference(name)?, RelationKind::View, if_exists, cascade)?
-            }
+            ObjectType::View => catalog.drop_relation(&reference(name)?, RelationKind::View, if_exists, cascade)?,
             _ => catalog.drop_relation(&reference(name)?, RelationKind::Table, if_exists, cascade)?,
         });
     }
@@ -121,14 +103,10 @@ pub fn drop(
 async fn open(planned: &PlannedTable, context: &SessionContext) -> Result<Arc<LakeTable>> {
     let format = Format::parse(&planned.file_type)?;
     let [location] = planned.locations.as_slice() else {
-        return Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "an external table has exactly one LOCATION",
-        )
-        .with_hint("Put the files in one folder, or create one table for each and a view over them."));
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "an external table has exactly one LOCATION")
+            .with_hint("Put the files in one folder, or create one table for each and a view over them."));
     };
-    let declared: Option<SchemaRef> =
-        (!planned.schema.fields().is_empty()).then(|| Arc::clone(planned.schema.inner()));
+    let declared: Option<SchemaRef> = (!planned.schema.fields().is_empty()).then(|| Arc::clone(planned.schema.inner()));
     let options: HashMap<String, String> = planned.options.clone();
     LakeTable::external(
         context.state().runtime_env(),
@@ -146,8 +124,7 @@ async fn open(planned: &PlannedTable, context: &SessionContext) -> Result<Arc<La
 fn rewritten_query(query: &Query, parsed: &Parsed) -> Result<Box<Query>> {
     let mut statement = Statement::Query(Box::new(query.clone()));
     postgres::rewrite(&mut statement)?;
-    tributary_udfs::rewrite(&mut statement)
-        .map_err(|e| errors::from_user_error(&e, &parsed.source))?;
+    tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, &parsed.source))?;
     match statement {
         Statement::Query(query) => Ok(query),
         _ => Err(Error::new(SqlState::INTERNAL_ERROR, "a rewritten query is no query any more")),
@@ -156,7 +133,7 @@ fn rewritten_query(query: &Query, parsed: &Parsed) -> Result<Box<Query>> {
 
 /// What follows the AS of `CREATE VIEW name [(columns)] AS query`.
 fn definition(text: &str) -> String {
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().unwrap_or_default();
     let mut depth = 0;
     for token in &tokens {
@@ -178,30 +155,23 @@ fn reference(name: &ObjectName) -> Result<TableReference> {
         .iter()
         .map(|part| match part {
             ObjectNamePart::Identifier(ident) => Ok(fold(ident)),
-            ObjectNamePart::Function(_) => {
-                Err(Error::new(SqlState::SYNTAX_ERROR, format!("{name} is not a name")))
-            }
+            ObjectNamePart::Function(_) => Err(Error::new(SqlState::SYNTAX_ERROR, format!("{name} is not a name"))),
         })
         .collect::<Result<Vec<_>>>()?;
     match parts.as_slice() {
         [table] => Ok(TableReference::bare(table.as_str())),
         [schema, table] => Ok(TableReference::partial(schema.as_str(), table.as_str())),
-        [catalog, schema, table] => {
-            Ok(TableReference::full(catalog.as_str(), schema.as_str(), table.as_str()))
+        [catalog, schema, table] => Ok(TableReference::full(catalog.as_str(), schema.as_str(), table.as_str())),
+        _ => {
+            Err(Error::new(SqlState::SYNTAX_ERROR, format!("improper qualified name (too many dotted names): {name}")))
         }
-        _ => Err(Error::new(
-            SqlState::SYNTAX_ERROR,
-            format!("improper qualified name (too many dotted names): {name}"),
-        )),
     }
 }
 
 fn schema_name(name: &ObjectName) -> Result<String> {
     match reference(name)? {
         TableReference::Bare { table } => Ok(table.to_string()),
-        TableReference::Partial { schema, table } if &*schema == crate::catalog::DATABASE => {
-            Ok(table.to_string())
-        }
+        TableReference::Partial { schema, table } if &*schema == crate::catalog::DATABASE => Ok(table.to_string()),
         _ => Err(Error::new(SqlState::SYNTAX_ERROR, format!("{name} is not the name of a schema"))),
     }
 }

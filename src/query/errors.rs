@@ -18,13 +18,10 @@ use crate::error::{Error, SqlState};
 pub fn from_datafusion(error: &DataFusionError, text: &str) -> Error {
     let mut translated = translate(error, text);
     if translated.position.is_none() {
-        translated.position = error
-            .diagnostic()
-            .and_then(|d: &Diagnostic| d.span)
-            .and_then(|span| {
-                let at = Location { line: span.start.line, column: span.start.column };
-                parse::position(text, at)
-            });
+        translated.position = error.diagnostic().and_then(|d: &Diagnostic| d.span).and_then(|span| {
+            let at = Location { line: span.start.line, column: span.start.column };
+            parse::position(text, at)
+        });
     }
     translated
 }
@@ -34,9 +31,7 @@ fn translate(error: &DataFusionError, text: &str) -> Error {
         return found;
     }
     match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
-            translate(inner, text)
-        }
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => translate(inner, text),
         DataFusionError::Shared(inner) => translate(inner, text),
         DataFusionError::Collection(all) => match all.first() {
             Some(first) => translate(first, text),
@@ -45,12 +40,8 @@ fn translate(error: &DataFusionError, text: &str) -> Error {
         DataFusionError::SQL(parser, _) => parse::parser_error(text, (**parser).clone()),
         DataFusionError::SchemaError(schema, _) => schema_error(schema),
         DataFusionError::Plan(message) => plan_error(message),
-        DataFusionError::NotImplemented(message) => {
-            Error::new(SqlState::FEATURE_NOT_SUPPORTED, message.clone())
-        }
-        DataFusionError::Configuration(message) => {
-            Error::new(SqlState::INVALID_PARAMETER_VALUE, message.clone())
-        }
+        DataFusionError::NotImplemented(message) => Error::new(SqlState::FEATURE_NOT_SUPPORTED, message.clone()),
+        DataFusionError::Configuration(message) => Error::new(SqlState::INVALID_PARAMETER_VALUE, message.clone()),
         DataFusionError::ResourcesExhausted(message) => {
             Error::new(SqlState::OUT_OF_MEMORY, "out of memory for this statement")
                 .with_detail(message.clone())
@@ -60,10 +51,9 @@ fn translate(error: &DataFusionError, text: &str) -> Error {
         DataFusionError::ParquetError(parquet) => {
             Error::new(SqlState::DATA_CORRUPTED, format!("cannot read Parquet data: {parquet}"))
         }
-        DataFusionError::ObjectStore(store) => Error::new(
-            SqlState::IO_ERROR,
-            format!("cannot read from the lake: {store}"),
-        ),
+        DataFusionError::ObjectStore(store) => {
+            Error::new(SqlState::IO_ERROR, format!("cannot read from the lake: {store}"))
+        }
         DataFusionError::IoError(io) => Error::new(SqlState::IO_ERROR, io.to_string()),
         DataFusionError::Execution(message) => execution_error(message),
         DataFusionError::External(inner) => match inner.downcast_ref::<ArrowError>() {
@@ -103,9 +93,7 @@ fn own_error(error: &DataFusionError, text: &str) -> Option<Error> {
 pub fn from_user_error(user: &UserError, text: &str) -> Error {
     let mut error = Error::new(SqlState(user.sqlstate), user.message.clone());
     error.hint = user.hint.clone();
-    error.position = user.position.and_then(|at| {
-        parse::position(text, Location { line: at.line, column: at.column })
-    });
+    error.position = user.position.and_then(|at| parse::position(text, Location { line: at.line, column: at.column }));
     error
 }
 
@@ -121,18 +109,16 @@ fn schema_error(error: &SchemaError) -> Error {
                 Some(relation) => format!("{}.{}", relation.table(), field.name),
                 None => format!("\"{}\"", field.name),
             };
-            let error =
-                Error::new(SqlState::UNDEFINED_COLUMN, format!("column {name} does not exist"));
+            let error = Error::new(SqlState::UNDEFINED_COLUMN, format!("column {name} does not exist"));
             let names: Vec<&str> = valid_fields.iter().map(|c| c.name.as_str()).collect();
             match nearest(&field.name, &names) {
                 Some(near) => error.with_hint(format!("Perhaps you meant the column \"{near}\".")),
                 None => error,
             }
         }
-        SchemaError::AmbiguousReference { field } => Error::new(
-            SqlState::AMBIGUOUS_COLUMN,
-            format!("column reference \"{}\" is ambiguous", field.name),
-        ),
+        SchemaError::AmbiguousReference { field } => {
+            Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name))
+        }
         other => Error::new(SqlState::AMBIGUOUS_COLUMN, other.to_string()),
     }
 }
@@ -145,17 +131,11 @@ fn plan_error(message: &str) -> Error {
         // The schema that stands for the search path is not a part of what the user wrote.
         let name = name.strip_prefix("tributary.").unwrap_or(name);
         let name = name.strip_prefix(SEARCH_PATH_SCHEMA).and_then(|n| n.strip_prefix('.')).unwrap_or(name);
-        return Error::new(
-            SqlState::UNDEFINED_TABLE,
-            format!("relation \"{name}\" does not exist"),
-        );
+        return Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
     }
     if lower.starts_with("invalid function") {
         let name = message.split('\'').nth(1).unwrap_or_default();
-        let error = Error::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("function {name} does not exist"),
-        );
+        let error = Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
         let near = message.split("Did you mean '").nth(1).and_then(|t| t.split('\'').next());
         return match near {
             Some(near) if nearest(name, &[near]).is_some() => {
@@ -199,9 +179,7 @@ fn execution_error(message: &str) -> Error {
 fn arrow_error(error: &ArrowError, text: &str) -> Error {
     match error {
         ArrowError::DivideByZero => Error::new(SqlState::DIVISION_BY_ZERO, "division by zero"),
-        ArrowError::ArithmeticOverflow(message) => {
-            Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone())
-        }
+        ArrowError::ArithmeticOverflow(message) => Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone()),
         // A number that is none of the target's values, as against text that is no number.
         ArrowError::CastError(message) if message.starts_with("Can't cast value") => {
             Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone())
@@ -209,13 +187,9 @@ fn arrow_error(error: &ArrowError, text: &str) -> Error {
         ArrowError::CastError(message) | ArrowError::ParseError(message) => {
             Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message.clone())
         }
-        ArrowError::NotYetImplemented(message) => {
-            Error::new(SqlState::FEATURE_NOT_SUPPORTED, message.clone())
-        }
+        ArrowError::NotYetImplemented(message) => Error::new(SqlState::FEATURE_NOT_SUPPORTED, message.clone()),
         ArrowError::ComputeError(message) => execution_error(message),
-        ArrowError::InvalidArgumentError(message) => {
-            Error::new(SqlState::INVALID_PARAMETER_VALUE, message.clone())
-        }
+        ArrowError::InvalidArgumentError(message) => Error::new(SqlState::INVALID_PARAMETER_VALUE, message.clone()),
         ArrowError::ParquetError(message) => {
             Error::new(SqlState::DATA_CORRUPTED, format!("cannot read Parquet data: {message}"))
         }
@@ -270,8 +244,7 @@ mod tests {
 
     #[test]
     fn a_missing_table_is_undefined_table() {
-        let error: datafusion::error::Result<()> =
-            plan_err!("table 'tributary.public.nowhere' not found");
+        let error: datafusion::error::Result<()> = plan_err!("table 'tributary.public.nowhere' not found");
         let error = from_datafusion(&error.unwrap_err(), "");
         assert_eq!(error.state, SqlState::UNDEFINED_TABLE);
         assert_eq!(error.message, "relation \"public.nowhere\" does not exist");

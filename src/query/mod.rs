@@ -2,9 +2,9 @@
 //!
 //! Nothing here knows a socket or a session's settings; [`crate::session`] brings those.
 
+pub mod ddl;
 pub mod errors;
 pub mod explain;
-pub mod ddl;
 mod parameters;
 pub mod parse;
 pub mod plan;
@@ -12,7 +12,7 @@ pub mod postgres;
 pub mod run;
 mod stoppable;
 
-pub use parse::{Kind, Parsed, parse};
 pub use parameters::arrow_type as parameter_type;
-pub use plan::{constant, Column, Planned, Shape, bind, plan};
+pub use parse::{Kind, Parsed, parse};
+pub use plan::{Column, Planned, Shape, bind, constant, plan};
 pub use run::{Flow, start};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement, TimezoneInfo, Value, Visit, VisitMut, Visitor,
-    VisitorMut,
+    ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement,
+    TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// Types found in the text, by position from 0.
@@ -135,12 +135,8 @@ pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
         SqlType::Int(_) | SqlType::Integer(_) | SqlType::Int4(_) => DataType::Int32,
         SqlType::BigInt(_) | SqlType::Int8(_) => DataType::Int64,
         SqlType::Real | SqlType::Float4 => DataType::Float32,
-        SqlType::DoublePrecision | SqlType::Double(_) | SqlType::Float8 | SqlType::Float(_) => {
-            DataType::Float64
-        }
-        SqlType::Text | SqlType::Varchar(_) | SqlType::CharacterVarying(_) | SqlType::String(_) => {
-            DataType::Utf8
-        }
+        SqlType::DoublePrecision | SqlType::Double(_) | SqlType::Float8 | SqlType::Float(_) => DataType::Float64,
+        SqlType::Text | SqlType::Varchar(_) | SqlType::CharacterVarying(_) | SqlType::String(_) => DataType::Utf8,
         SqlType::Bytea => DataType::Binary,
         SqlType::Date => DataType::Date32,
         SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),

@@ -9,9 +9,7 @@ use datafusion::sql::parser::{CreateExternalTable, DFParserBuilder, Statement as
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{
-    Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word,
-};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use tributary_udfs::TributaryDialect;
 
 use crate::error::{Error, Result, SqlState};
@@ -43,17 +41,11 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
     if text.len() > limits::STATEMENT_BYTES {
         return Err(Error::new(
             SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!(
-                "the statement has {} bytes, more than the {} allowed",
-                text.len(),
-                limits::STATEMENT_BYTES
-            ),
+            format!("the statement has {} bytes, more than the {} allowed", text.len(), limits::STATEMENT_BYTES),
         ));
     }
-    let dialect = TributaryDialect::default();
-    let tokens = Tokenizer::new(&dialect, text)
-        .tokenize_with_location()
-        .map_err(|e| tokenizer_error(text, &e))?;
+    let dialect = TributaryDialect;
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| tokenizer_error(text, &e))?;
     let source: Arc<str> = text.into();
     let lines = LineStarts::of(text);
     cut(tokens).into_iter().map(|tokens| parse_one(&source, &lines, tokens)).collect()
@@ -73,22 +65,17 @@ pub(super) fn byte_offset(text: &str, location: Location) -> usize {
     LineStarts::of(text).byte_offset(text, location)
 }
 
-fn parse_one(
-    text: &Arc<str>,
-    lines: &LineStarts,
-    tokens: Vec<TokenWithSpan>,
-) -> Result<Parsed> {
+fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
     refuse_long_chains(&tokens)?;
     let range = byte_range(text, lines, &tokens);
     let offset = text[..range.start].chars().count();
     let statement_text = text[range].to_owned();
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let kind = if is_external_table(&tokens) {
         Kind::External(Box::new(parse_external(&statement_text, offset)?))
     } else {
-        let mut parser = Parser::new(&dialect)
-            .with_recursion_limit(limits::PARSER_DEPTH)
-            .with_tokens_with_locations(tokens);
+        let mut parser =
+            Parser::new(&dialect).with_recursion_limit(limits::PARSER_DEPTH).with_tokens_with_locations(tokens);
         let statement = parser.parse_statement().and_then(|statement| {
             let next = parser.peek_token();
             match next.token {
@@ -103,7 +90,7 @@ fn parse_one(
 
 /// DataFusion's parser wants a text of its own; `offset` is where it starts, in characters.
 fn parse_external(source: &str, offset: usize) -> Result<CreateExternalTable> {
-    let dialect = TributaryDialect::default();
+    let dialect = TributaryDialect;
     let shift = |mut error: Error| {
         error.position = error.position.map(|p| p + offset);
         error
@@ -180,8 +167,14 @@ fn is_operator(token: &Token) -> bool {
             word.keyword,
             Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
         ),
-        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat
-        | Token::Caret | Token::DoubleColon => true,
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::Caret
+        | Token::DoubleColon => true,
         _ => false,
     }
 }
@@ -195,10 +188,7 @@ fn is_external_table(tokens: &[TokenWithSpan]) -> bool {
         && match words.next().as_deref() {
             Some("EXTERNAL") => true,
             Some("UNBOUNDED") => words.next().as_deref() == Some("EXTERNAL"),
-            Some("OR") => {
-                words.next().as_deref() == Some("REPLACE")
-                    && words.next().as_deref() == Some("EXTERNAL")
-            }
+            Some("OR") => words.next().as_deref() == Some("REPLACE") && words.next().as_deref() == Some("EXTERNAL"),
             _ => false,
         }
 }
@@ -206,9 +196,10 @@ fn is_external_table(tokens: &[TokenWithSpan]) -> bool {
 fn byte_range(text: &str, lines: &LineStarts, tokens: &[TokenWithSpan]) -> Range<usize> {
     let mut solid = tokens.iter().filter(|t| !is_blank(&t.token));
     let first = solid.next().map(|t| t.span.start);
-    let last = solid.next_back().map(|t| t.span.end).or_else(|| {
-        tokens.iter().find(|t| !is_blank(&t.token)).map(|t| t.span.end)
-    });
+    let last = solid
+        .next_back()
+        .map(|t| t.span.end)
+        .or_else(|| tokens.iter().find(|t| !is_blank(&t.token)).map(|t| t.span.end));
     let start = first.map_or(0, |at| lines.byte_offset(text, at));
     let end = last.map_or(text.len(), |at| lines.byte_offset(text, at));
     start..end.max(start)

@@ -10,9 +10,9 @@ use datafusion::execution::SessionState;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::prelude::DataFrame;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DfStatement;
-use datafusion::prelude::DataFrame;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::parser::Parser;
 use tributary_udfs::TributaryDialect;
@@ -117,7 +117,7 @@ pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Res
     let failed = |e| errors::from_datafusion(&e, source);
     let state = ctx.state();
     let item = SelectItem::UnnamedExpr(expr.clone());
-    let mut statement = Parser::parse_sql(&TributaryDialect::default(), "SELECT 1")
+    let mut statement = Parser::parse_sql(&TributaryDialect, "SELECT 1")
         .ok()
         .and_then(|mut statements| statements.pop())
         .ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "cannot make a query of one value"))?;
@@ -127,10 +127,7 @@ pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Res
         select.projection = vec![item];
     }
     postgres::rewrite(&mut statement)?;
-    let plan = state
-        .statement_to_plan(DfStatement::Statement(Box::new(statement)))
-        .await
-        .map_err(failed)?;
+    let plan = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await.map_err(failed)?;
     let batches = DataFrame::new(state, plan).collect().await.map_err(failed)?;
     match batches.iter().find(|b| b.num_rows() == 1 && b.num_columns() == 1) {
         Some(batch) => ScalarValue::try_from_array(batch.column(0), 0).map_err(failed),
@@ -198,8 +195,7 @@ fn type_parameters(
     hints: &ParameterHints,
     text: &str,
 ) -> Result<(LogicalPlan, Vec<DataType>)> {
-    let inferred =
-        plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
+    let inferred = plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
     let items = array_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
     let highest = inferred
         .keys()
@@ -277,9 +273,6 @@ fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {
 
 fn columns(plan: &LogicalPlan) -> Vec<Column> {
     let fields = plan.schema().fields().iter();
-    let column = |field: &FieldRef| Column {
-        name: postgres::label(field.name()).to_owned(),
-        field: Arc::clone(field),
-    };
+    let column = |field: &FieldRef| Column { name: postgres::label(field.name()).to_owned(), field: Arc::clone(field) };
     fields.map(column).collect()
 }

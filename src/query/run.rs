@@ -101,8 +101,7 @@ where
 {
     let physical = physical_plan(&state, &plan, text).await?;
     let physical = stoppable(physical, token).map_err(|e| errors::from_datafusion(&e, text))?;
-    let mut batches = execute_stream(physical, state.task_ctx())
-        .map_err(|e| errors::from_datafusion(&e, text))?;
+    let mut batches = execute_stream(physical, state.task_ctx()).map_err(|e| errors::from_datafusion(&e, text))?;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| errors::from_datafusion(&e, text))?;
         let mut from = 0;
@@ -117,10 +116,6 @@ where
     Ok(())
 }
 
-async fn physical_plan(
-    state: &SessionState,
-    plan: &LogicalPlan,
-    text: &str,
-) -> Result<Arc<dyn ExecutionPlan>> {
+async fn physical_plan(state: &SessionState, plan: &LogicalPlan, text: &str) -> Result<Arc<dyn ExecutionPlan>> {
     state.create_physical_plan(plan).await.map_err(|e| errors::from_datafusion(&e, text))
 }

@@ -22,10 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, SqlState};
 
 /// Makes the loops of a plan look at `token`, and its joins yield between batches.
-pub(super) fn stoppable(
-    plan: Arc<dyn ExecutionPlan>,
-    token: &CancellationToken,
-) -> PlanResult<Arc<dyn ExecutionPlan>> {
+pub(super) fn stoppable(plan: Arc<dyn ExecutionPlan>, token: &CancellationToken) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let transformed = plan.transform_up(|node| {
         if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
             let checked = match join.filter() {
@@ -48,8 +45,7 @@ fn with_check(
     token: &CancellationToken,
 ) -> PlanResult<NestedLoopJoinExec> {
     let condition = Arc::new(Checked { inner: Arc::clone(filter.expression()), token: token.clone() });
-    let filter =
-        JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+    let filter = JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()));
     NestedLoopJoinExec::try_new(
         Arc::clone(join.left()),
         Arc::clone(join.right()),
@@ -111,10 +107,7 @@ impl PhysicalExpr for Checked {
         vec![&self.inner]
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn PhysicalExpr>>,
-    ) -> PlanResult<Arc<dyn PhysicalExpr>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> PlanResult<Arc<dyn PhysicalExpr>> {
         let [inner] = children.as_slice() else {
             return Err(DataFusionError::Internal("a checked condition has one child".to_owned()));
         };

@@ -13,10 +13,10 @@ use std::sync::{Arc, Weak};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ pub struct Notice {
 
 impl Notice {
     /// For the user's information.
-    pub fn notice(state: SqlState, message: impl Into<String>) -> Self {
+    pub fn new(state: SqlState, message: impl Into<String>) -> Self {
         Self { severity: "NOTICE", state, message: message.into(), hint: None }
     }
 
@@ -69,7 +69,7 @@ pub struct Prepared {
 /// What a statement answers.
 #[derive(Debug)]
 pub enum Outcome {
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// A command tag alone: `SET`, `BEGIN`, `CREATE VIEW`.
     Done(String),
 }
@@ -139,8 +139,7 @@ impl Session {
             SessionCatalog::configure(builder.config().get_or_insert_default().options_mut());
             builder
         });
-        query::postgres::register(&context, &catalog)
-            .map_err(|e| query::errors::from_datafusion(&e, ""))?;
+        query::postgres::register(&context, &catalog).map_err(|e| query::errors::from_datafusion(&e, ""))?;
         catalog.bind_planner(context.state_weak_ref());
         let initial_options = context.state().config_options().as_ref().clone();
         let doing = info::Doing { connected_at_us: info::now_us(), ..Default::default() };
@@ -266,10 +265,7 @@ impl Session {
     /// A statement that was kept under a name; `None` is a blank one.
     pub fn statement(&self, name: &str) -> Result<Option<Arc<Prepared>>> {
         self.inner.lock().statements.get(name).cloned().ok_or_else(|| {
-            Error::new(
-                SqlState::INVALID_SQL_STATEMENT_NAME,
-                format!("prepared statement \"{name}\" does not exist"),
-            )
+            Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, format!("prepared statement \"{name}\" does not exist"))
         })
     }
 
@@ -279,11 +275,7 @@ impl Session {
     }
 
     /// Parses, rewrites and plans a statement. `declared` are the types the client gave.
-    pub async fn prepare(
-        self: &Arc<Self>,
-        parsed: Parsed,
-        declared: Vec<Option<DataType>>,
-    ) -> Result<Prepared> {
+    pub async fn prepare(self: &Arc<Self>, parsed: Parsed, declared: Vec<Option<DataType>>) -> Result<Prepared> {
         self.refuse_in_failed_transaction(&parsed)?;
         self.now_doing(&parsed.text);
         self.refresh_catalog().await;
@@ -304,11 +296,7 @@ impl Session {
     }
 
     /// Runs a prepared statement with its values, up to the point where rows would flow.
-    pub async fn execute(
-        self: &Arc<Self>,
-        prepared: &Prepared,
-        values: Vec<ScalarValue>,
-    ) -> Result<Outcome> {
+    pub async fn execute(self: &Arc<Self>, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Outcome> {
         self.refuse_in_failed_transaction(&prepared.parsed)?;
         self.now_doing(&prepared.parsed.text);
         let Some(planned) = &prepared.planned else {
@@ -322,21 +310,18 @@ impl Session {
         } else {
             let planned = self.plan(&prepared.parsed, &prepared.declared).await?;
             if planned.columns != prepared.columns {
-                return Err(Error::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    "cached plan must not change result type",
-                )
-                .with_hint("Prepare the statement again."));
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                    .with_hint("Prepare the statement again."));
             }
             query::bind(&planned, values, &source)?
         };
-        Ok(Outcome::Rows(Rows {
+        Ok(Outcome::Rows(Box::new(Rows {
             columns: prepared.columns.clone(),
             tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
             source,
             plan,
             shape: planned.shape,
-        }))
+        })))
     }
 
     /// Lets the rows flow. `encode` runs on the query threads, once for each piece of a batch.
@@ -346,11 +331,9 @@ impl Session {
         F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
     {
         let shape = rows.shape;
-        query::start(&self.engine, self.context.state(), rows.plan, rows.source, cancel, move |batch| {
-            match shape {
-                Shape::Rows => encode(batch),
-                Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
-            }
+        query::start(&self.engine, self.context.state(), rows.plan, rows.source, cancel, move |batch| match shape {
+            Shape::Rows => encode(batch),
+            Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
         })
     }
 
@@ -384,10 +367,7 @@ impl Session {
         };
         let (context, statement) = (self.context.clone(), statement.clone());
         let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
-        self.engine
-            .spawn(async move { query::plan(&context, &statement, &source, &declared).await })
-            .join()
-            .await?
+        self.engine.spawn(async move { query::plan(&context, &statement, &source, &declared).await }).join().await?
     }
 
     fn tell(&self, notice: Notice) {
@@ -401,7 +381,7 @@ impl Session {
         let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(failed)?;
-        Ok(Outcome::Rows(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows }))
+        Ok(Outcome::Rows(Box::new(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows })))
     }
 }
 

@@ -48,12 +48,9 @@ const fn define(
 pub const SERVER_VERSION: &str = "16.6";
 const SERVER_VERSION_NUM: &str = "160006";
 
-const ISOLATION: &[&str] =
-    &["read committed", "read uncommitted", "repeatable read", "serializable"];
-const MESSAGES: &[&str] = &[
-    "debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning",
-    "error", "info",
-];
+const ISOLATION: &[&str] = &["read committed", "read uncommitted", "repeatable read", "serializable"];
+const MESSAGES: &[&str] =
+    &["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error", "info"];
 
 #[rustfmt::skip]
 const DEFINITIONS: &[Definition] = &[
@@ -146,8 +143,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults, with the session's user and search path.
     pub fn new(user: &str, search_path: &str) -> Self {
-        let mut values: BTreeMap<_, _> =
-            DEFINITIONS.iter().map(|d| (d.name, d.default.to_owned())).collect();
+        let mut values: BTreeMap<_, _> = DEFINITIONS.iter().map(|d| (d.name, d.default.to_owned())).collect();
         values.insert("session_authorization", user.to_owned());
         values.insert("search_path", search_path.to_owned());
         Self { initial: values.clone(), values, custom: BTreeMap::new() }
@@ -182,9 +178,7 @@ impl Settings {
     /// `SET name TO DEFAULT`, `RESET name`.
     pub fn reset(&mut self, name: &str) -> Result<()> {
         match find(name) {
-            Some(definition) if definition.check == Check::ReadOnly => {
-                Err(cannot_change(definition.name))
-            }
+            Some(definition) if definition.check == Check::ReadOnly => Err(cannot_change(definition.name)),
             Some(definition) => {
                 let value = self.initial[definition.name].clone();
                 self.values.insert(definition.name, value);
@@ -275,17 +269,11 @@ fn find(name: &str) -> Option<&'static Definition> {
 }
 
 fn unknown(name: &str) -> Error {
-    Error::new(
-        SqlState::UNDEFINED_OBJECT,
-        format!("unrecognized configuration parameter \"{name}\""),
-    )
+    Error::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
 }
 
 fn cannot_change(name: &str) -> Error {
-    Error::new(
-        SqlState::CANT_CHANGE_RUNTIME_PARAM,
-        format!("parameter \"{name}\" cannot be changed"),
-    )
+    Error::new(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed"))
 }
 
 impl Definition {
@@ -307,21 +295,18 @@ impl Definition {
             Check::Milliseconds => match parse_milliseconds(value) {
                 Some(milliseconds) => Ok(print_milliseconds(milliseconds)),
                 None => Err(wrong(
-                    "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\"."
-                        .to_owned(),
+                    "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".to_owned(),
                 )),
             },
             Check::Integer => match value.trim().parse::<i32>() {
                 Ok(number) => Ok(number.to_string()),
                 Err(_) => Err(wrong("Use a whole number.".to_owned())),
             },
-            Check::OneOf(allowed) => {
-                match allowed.iter().find(|a| a.eq_ignore_ascii_case(value.trim())) {
-                    Some(_) if self.name == "client_encoding" => Ok("UTF8".to_owned()),
-                    Some(found) => Ok((*found).to_owned()),
-                    None => Err(wrong(format!("Available values: {}.", allowed.join(", ")))),
-                }
-            }
+            Check::OneOf(allowed) => match allowed.iter().find(|a| a.eq_ignore_ascii_case(value.trim())) {
+                Some(_) if self.name == "client_encoding" => Ok("UTF8".to_owned()),
+                Some(found) => Ok((*found).to_owned()),
+                None => Err(wrong(format!("Available values: {}.", allowed.join(", ")))),
+            },
             Check::TimeZone => check_time_zone(value)
                 .ok_or_else(|| wrong("Use a name like Asia/Shanghai or an offset like +08:00.".to_owned())),
             Check::Fixed if value.eq_ignore_ascii_case(self.default) => Ok(self.default.to_owned()),
@@ -333,8 +318,7 @@ impl Definition {
 /// An IANA name in its own spelling, or an offset as Arrow writes it.
 fn check_time_zone(value: &str) -> Option<String> {
     let value = value.trim();
-    if let Some(zone) = chrono_tz::TZ_VARIANTS.iter().find(|z| z.name().eq_ignore_ascii_case(value))
-    {
+    if let Some(zone) = chrono_tz::TZ_VARIANTS.iter().find(|z| z.name().eq_ignore_ascii_case(value)) {
         return Some(zone.name().to_owned());
     }
     let (sign, rest) = match value.as_bytes().first()? {
@@ -367,7 +351,7 @@ fn parse_milliseconds(value: &str) -> Option<u64> {
 
 fn print_milliseconds(milliseconds: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    match units.iter().find(|(size, _)| milliseconds > 0 && milliseconds % size == 0) {
+    match units.iter().find(|(size, _)| milliseconds > 0 && milliseconds.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", milliseconds / size),
         None => "0".to_owned(),
     }

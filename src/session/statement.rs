@@ -8,8 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::config::{ConfigOptions, ExtensionOptions};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement,
-    UnaryOperator, Value,
+    ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement, UnaryOperator, Value,
 };
 
 use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
@@ -24,10 +23,7 @@ const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
 
 /// Whether the statement may run in a failed transaction.
 pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
-    matches!(
-        sql(parsed),
-        Some(Statement::Commit { .. } | Statement::Rollback { savepoint: None, .. })
-    )
+    matches!(sql(parsed), Some(Statement::Commit { .. } | Statement::Rollback { savepoint: None, .. }))
 }
 
 /// Whether the statement itself begins or ends blocks, or may not run in one.
@@ -61,13 +57,7 @@ pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Optio
 pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
     let statement = match &parsed.kind {
         Kind::External(create) => {
-            let notices = query::ddl::create_external_table(
-                &session.catalog,
-                &session.context,
-                create,
-                parsed,
-            )
-            .await?;
+            let notices = query::ddl::create_external_table(&session.catalog, &session.context, create, parsed).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
         Kind::Sql(statement) => statement,
@@ -89,9 +79,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         Statement::Prepare { name, data_types, statement } => {
             prepare(session, name, data_types, statement, parsed).await
         }
-        Statement::Execute { name, parameters, .. } => {
-            execute(session, name.as_ref(), parameters, parsed).await
-        }
+        Statement::Execute { name, parameters, .. } => execute(session, name.as_ref(), parameters, parsed).await,
         Statement::Deallocate { name, .. } => deallocate(session, name),
         Statement::CreateView(view) => {
             let notices = query::ddl::create_view(&session.catalog, view, parsed).await?;
@@ -106,8 +94,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
             Ok(defined(session, "CREATE SCHEMA", notices, Lifetime::OfServer))
         }
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {
-            let (tag, notices) =
-                query::ddl::drop(&session.catalog, *object_type, names, *if_exists, *cascade)?;
+            let (tag, notices) = query::ddl::drop(&session.catalog, *object_type, names, *if_exists, *cascade)?;
             Ok(defined(session, tag, notices, Lifetime::Over))
         }
         _ => Err(unsupported(parsed)),
@@ -144,10 +131,7 @@ pub(super) fn begin_block(session: &Session, begin: bool) -> Outcome {
         session.doing.lock().transaction_started_at_us = Some(super::info::now_us());
     } else {
         drop(inner);
-        session.tell(Notice::warning(
-            SqlState::ACTIVE_SQL_TRANSACTION,
-            "there is already a transaction in progress",
-        ));
+        session.tell(Notice::warning(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
     }
     done(if begin { "BEGIN" } else { "START TRANSACTION" })
 }
@@ -190,10 +174,7 @@ fn end_block(session: &Session, committed: bool) {
 }
 
 fn no_transaction(session: &Session) {
-    session.tell(Notice::warning(
-        SqlState::NO_ACTIVE_SQL_TRANSACTION,
-        "there is no transaction in progress",
-    ));
+    session.tell(Notice::warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"));
 }
 
 // ---- settings
@@ -216,18 +197,12 @@ fn assign(session: &Session, set: &Set) -> Result<Outcome> {
         Set::SetRole { role_name, .. } => {
             let role = role_name.as_ref().map(|r| r.value.as_str());
             if role.is_some_and(|role| role != session.identity.user) {
-                return Err(Error::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    "SET ROLE to another role is not supported",
-                ));
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "SET ROLE to another role is not supported"));
             }
         }
         _ => {
-            return Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "this form of SET is not supported",
-            )
-            .with_hint("Use SET name = value."));
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "this form of SET is not supported")
+                .with_hint("Use SET name = value."));
         }
     }
     Ok(done("SET"))
@@ -242,11 +217,7 @@ fn set_one(session: &Session, name: &str, values: &[Expr], local: bool) -> Resul
     if is_default(values) {
         return reset_one(session, name);
     }
-    let value = if name.eq_ignore_ascii_case("search_path") {
-        quote_list(values, &texts)
-    } else {
-        texts.join(", ")
-    };
+    let value = if name.eq_ignore_ascii_case("search_path") { quote_list(values, &texts) } else { texts.join(", ") };
     set_setting(session, name, &value, local)
 }
 
@@ -372,10 +343,9 @@ fn reset_option(session: &Session, name: &str) -> Result<()> {
     let mut state = state.write();
     match value {
         Some(value) => set_option(state.config_mut().options_mut(), name, &value),
-        None => Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!("parameter \"{name}\" has no value to go back to"),
-        )),
+        None => {
+            Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("parameter \"{name}\" has no value to go back to")))
+        }
     }
 }
 
@@ -391,10 +361,7 @@ fn option_entry(options: &ConfigOptions, name: &str) -> Option<Option<String>> {
 }
 
 fn unknown_option(name: &str) -> Error {
-    Error::new(
-        SqlState::UNDEFINED_OBJECT,
-        format!("unrecognized configuration parameter \"{name}\""),
-    )
+    Error::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
 }
 
 fn wrong_option(name: &str, error: &datafusion::error::DataFusionError) -> Error {
@@ -412,14 +379,10 @@ fn part_text(part: &datafusion::sql::sqlparser::ast::ObjectNamePart) -> String {
 
 /// A value of SET: a word, a text, a number, with its sign.
 fn value_text(value: &Expr) -> Result<String> {
-    let wrong = || {
-        Error::new(SqlState::SYNTAX_ERROR, format!("SET takes words, texts and numbers, not {value}"))
-    };
+    let wrong = || Error::new(SqlState::SYNTAX_ERROR, format!("SET takes words, texts and numbers, not {value}"));
     match value {
         Expr::Identifier(word) => Ok(word.value.clone()),
-        Expr::CompoundIdentifier(words) => {
-            Ok(words.iter().map(|w| w.value.clone()).collect::<Vec<_>>().join("."))
-        }
+        Expr::CompoundIdentifier(words) => Ok(words.iter().map(|w| w.value.clone()).collect::<Vec<_>>().join(".")),
         Expr::Value(literal) => match &literal.value {
             Value::Number(number, _) => Ok(number.to_string()),
             Value::Boolean(yes) => Ok(if *yes { "on" } else { "off" }.to_owned()),
@@ -462,11 +425,9 @@ fn show(session: &Session, name: &str) -> Result<Outcome> {
             None => return Err(unknown_option(name)),
         }
     };
-    let fields: Vec<Field> =
-        columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();
-    let arrays = (0..fields.len())
-        .map(|i| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[i]))) as _)
-        .collect();
+    let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();
+    let arrays =
+        (0..fields.len()).map(|i| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[i]))) as _).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.to_string()))?;
     session.known_rows(columns, batch, "SHOW")
@@ -529,9 +490,7 @@ async fn execute(
     let mut values = Vec::with_capacity(parameters.len());
     for (expr, target) in parameters.iter().zip(&prepared.parameters) {
         let value = constant(session, expr, parsed).await?;
-        let value = value
-            .cast_to(target)
-            .map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?;
+        let value = value.cast_to(target).map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?;
         values.push(value);
     }
     Box::pin(session.execute(&prepared, values)).await
@@ -577,20 +536,12 @@ enum Lifetime {
     Over,
 }
 
-fn defined(
-    session: &Session,
-    tag: &str,
-    notices: Vec<catalog::Notice>,
-    lifetime: Lifetime,
-) -> Outcome {
+fn defined(session: &Session, tag: &str, notices: Vec<catalog::Notice>, lifetime: Lifetime) -> Outcome {
     for notice in notices {
-        session.tell(Notice::notice(notice.state, notice.message));
+        session.tell(Notice::new(notice.state, notice.message));
     }
     if lifetime == Lifetime::OfServer {
-        let mut notice = Notice::notice(
-            SqlState::SUCCESSFUL_COMPLETION,
-            "definitions are kept until the server stops",
-        );
+        let mut notice = Notice::new(SqlState::SUCCESSFUL_COMPLETION, "definitions are kept until the server stops");
         notice.hint = Some("Run the statement again after a restart.".to_owned());
         session.tell(notice);
     }

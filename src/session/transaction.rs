@@ -80,9 +80,7 @@ impl Transaction {
     pub(super) fn end(&mut self, committed: bool) -> Before {
         match self.block.take() {
             None => Before::default(),
-            Some(block) if committed && !block.failed => {
-                Before { settings: block.without_local, options: None }
-            }
+            Some(block) if committed && !block.failed => Before { settings: block.without_local, options: None },
             Some(block) => Before { settings: Some(block.before), options: Some(block.options_before) },
         }
     }

@@ -67,11 +67,7 @@ pub fn numeric(out: &mut BytesMut, value: i128, scale: i8) {
     let groups = &groups[trailing..];
     let leading = groups.iter().rev().take_while(|g| **g == 0).count();
     let groups = &groups[..groups.len() - leading];
-    let weight = if groups.is_empty() {
-        0
-    } else {
-        weight_of_last + (trailing + groups.len()) as i32 - 1
-    };
+    let weight = if groups.is_empty() { 0 } else { weight_of_last + (trailing + groups.len()) as i32 - 1 };
     out.put_i16(groups.len() as i16);
     out.put_i16(weight as i16);
     out.put_u16(if negative { NUMERIC_NEGATIVE } else { 0 });

@@ -77,9 +77,9 @@ impl Connection {
 
     /// The session; requests before the end of start-up have none.
     pub(super) fn session(&self) -> Result<&Arc<Session>> {
-        self.session.get().ok_or_else(|| {
-            Error::new(SqlState::PROTOCOL_VIOLATION, "a request came before the start-up was done")
-        })
+        self.session
+            .get()
+            .ok_or_else(|| Error::new(SqlState::PROTOCOL_VIOLATION, "a request came before the start-up was done"))
     }
 
     /// Remembers the parameter types that a client named for a statement.
@@ -168,7 +168,7 @@ impl Connection {
                 let columns = announced(&rows.columns, &Format::UnifiedText);
                 client.feed(Message::RowDescription(description(&columns, &rows.columns))).await?;
                 let tag = rows.tag;
-                let mut flow = self.flow(session, rows, columns, token.clone());
+                let mut flow = self.flow(session, *rows, columns, token.clone());
                 let mut count = 0;
                 while let Some(piece) = self
                     .govern(&token, deadline, async { flow.next().await.transpose() })
@@ -240,10 +240,7 @@ impl Connection {
             .collect::<Result<Vec<_>>>()?;
         let mut portals = self.portals.lock();
         if !portal_name.is_empty() && portals.contains_key(portal_name) {
-            return Err(Error::new(
-                SqlState::DUPLICATE_CURSOR,
-                format!("cursor \"{portal_name}\" already exists"),
-            ));
+            return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{portal_name}\" already exists")));
         }
         let portal = Portal { prepared, values, formats, state: PortalState::Bound };
         portals.insert(portal_name.to_owned(), Arc::new(tokio::sync::Mutex::new(portal)));
@@ -252,9 +249,11 @@ impl Connection {
 
     /// A portal by name.
     pub(super) fn portal(&self, name: &str) -> Result<Arc<tokio::sync::Mutex<Portal>>> {
-        self.portals.lock().get(name).cloned().ok_or_else(|| {
-            Error::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
-        })
+        self.portals
+            .lock()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist")))
     }
 
     /// Forgets a portal; its statement stops.
@@ -264,10 +263,7 @@ impl Connection {
 
     /// Portals end with their transaction; outside of a block that is the Sync.
     pub(super) fn close_portals_of_finished_transaction(&self) {
-        let open = self
-            .session
-            .get()
-            .is_some_and(|s| s.transaction_status() != session::TransactionStatus::Idle);
+        let open = self.session.get().is_some_and(|s| s.transaction_status() != session::TransactionStatus::Idle);
         if !open {
             self.portals.lock().clear();
         }
@@ -294,15 +290,14 @@ impl Connection {
         if matches!(portal.state, PortalState::Bound) {
             let token = session.start_statement();
             let values = std::mem::take(&mut portal.values);
-            let outcome =
-                self.govern(&token, deadline, session.execute(&prepared, values)).await;
+            let outcome = self.govern(&token, deadline, session.execute(&prepared, values)).await;
             self.send_notices(client).await?;
             portal.state = match outcome.map_err(errors::error)? {
                 Outcome::Done(tag) => PortalState::Finished { tag },
                 Outcome::Rows(rows) => {
                     let columns = announced(&rows.columns, &portal.formats);
                     let tag = rows.tag;
-                    let flow = self.flow(session, rows, columns, token);
+                    let flow = self.flow(session, *rows, columns, token);
                     PortalState::Flowing { flow, waiting: VecDeque::new(), tag }
                 }
             };
@@ -317,10 +312,7 @@ impl Connection {
                 return Ok(Progress::Complete);
             }
             PortalState::Bound => {
-                return Err(errors::error(Error::new(
-                    SqlState::INTERNAL_ERROR,
-                    "the portal did not start",
-                )));
+                return Err(errors::error(Error::new(SqlState::INTERNAL_ERROR, "the portal did not start")));
             }
         };
         let token = flow.cancel_token().clone();
@@ -335,10 +327,8 @@ impl Connection {
                     return Ok(Progress::Suspended);
                 }
             }
-            let piece = self
-                .govern(&token, deadline, async { flow.next().await.transpose() })
-                .await
-                .map_err(errors::error)?;
+            let piece =
+                self.govern(&token, deadline, async { flow.next().await.transpose() }).await.map_err(errors::error)?;
             match piece {
                 Some(rows) => waiting.extend(rows),
                 None => break,
@@ -368,10 +358,7 @@ impl Connection {
     }
 
     /// Tells the client of parameters that are not what it last heard.
-    pub(super) async fn send_changed_parameters<C>(
-        &self,
-        client: &mut C,
-    ) -> std::result::Result<(), PgWireError>
+    pub(super) async fn send_changed_parameters<C>(&self, client: &mut C) -> std::result::Result<(), PgWireError>
     where
         C: Client,
         PgWireError: From<<C as Sink<Message>>::Error>,

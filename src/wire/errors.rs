@@ -27,8 +27,7 @@ fn user_error(severity: &str, error: Error) -> PgWireError {
 
 /// Something the client is told beside the answer.
 pub fn notice(notice: Notice) -> NoticeResponse {
-    let mut info =
-        ErrorInfo::new(notice.severity.to_owned(), notice.state.0.to_owned(), notice.message);
+    let mut info = ErrorInfo::new(notice.severity.to_owned(), notice.state.0.to_owned(), notice.message);
     info.severity_nonlocalized = Some(notice.severity.to_owned());
     info.hint = notice.hint;
     info.into()

@@ -12,15 +12,13 @@ use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_ready_fo
 use pgwire::api::results::{FieldInfo, Response};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
-use pgwire::api::{
-    ClientInfo, ClientPortalStore, ErrorHandler, PgWireConnectionState, PgWireServerHandlers, Type,
-};
+use pgwire::api::{ClientInfo, ClientPortalStore, ErrorHandler, PgWireConnectionState, PgWireServerHandlers, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::data::ParameterDescription;
 use pgwire::messages::extendedquery::{
-    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete,
-    PortalSuspended, Sync as SyncMessage, TARGET_TYPE_BYTE_STATEMENT,
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
+    Sync as SyncMessage, TARGET_TYPE_BYTE_STATEMENT,
 };
 use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery};
 use pgwire::messages::simplequery::Query;
@@ -77,28 +75,18 @@ impl StartupHandler for Connection {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         let PgWireFrontendMessage::Startup(startup) = message else {
-            return Err(errors::fatal(Error::new(
-                SqlState::PROTOCOL_VIOLATION,
-                "expected a start-up message",
-            )));
+            return Err(errors::fatal(Error::new(SqlState::PROTOCOL_VIOLATION, "expected a start-up message")));
         };
         protocol_negotiation(client, &startup).await?;
         save_startup_parameters_to_metadata(client, &startup);
         let (session, key) = self
             .server
-            .open_session(
-                &startup.parameters,
-                client.protocol_version(),
-                Some(client.socket_addr().ip().to_string()),
-            )
+            .open_session(&startup.parameters, client.protocol_version(), Some(client.socket_addr().ip().to_string()))
             .map_err(errors::fatal)?;
         client.set_pid_and_secret_key(session.identity().process_id, key.clone());
         let process_id = session.identity().process_id;
         if self.session.set(session).is_err() {
-            return Err(errors::fatal(Error::new(
-                SqlState::PROTOCOL_VIOLATION,
-                "the connection is started already",
-            )));
+            return Err(errors::fatal(Error::new(SqlState::PROTOCOL_VIOLATION, "the connection is started already")));
         }
         client.feed(Message::Authentication(Authentication::Ok)).await?;
         self.send_changed_parameters(client).await?;
@@ -143,8 +131,8 @@ impl SimpleQueryHandler for Connection {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         // Several statements of one message are one transaction, unless they say otherwise.
-        let block = statements.len() > 1
-            && self.session.get().is_some_and(|session| session.begin_implicit(&statements));
+        let block =
+            statements.len() > 1 && self.session.get().is_some_and(|session| session.begin_implicit(&statements));
         for statement in statements {
             if let Err(error) = self.run_simple(client, statement).await {
                 let error = failed(self, client, error);
@@ -158,7 +146,8 @@ impl SimpleQueryHandler for Connection {
         if let (true, Some(session)) = (block, self.session.get())
             && !session.end_implicit(true)
         {
-            let error = Error::new(SqlState("40001"), "could not serialize access due to a concurrent change of the catalog");
+            let error =
+                Error::new(SqlState("40001"), "could not serialize access due to a concurrent change of the catalog");
             return Err(failed(self, client, errors::error(error)));
         }
         self.close_portals_of_finished_transaction();
@@ -401,12 +390,7 @@ impl ExtendedQueryHandler for Connection {
         Ok(())
     }
 
-    async fn do_query<C>(
-        &self,
-        _client: &mut C,
-        _portal: &StoredPortal<()>,
-        _max_rows: usize,
-    ) -> PgWireResult<Response>
+    async fn do_query<C>(&self, _client: &mut C, _portal: &StoredPortal<()>, _max_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = ()>,

@@ -16,10 +16,8 @@ impl Hangup {
     /// Starts to watch. Where the descriptor cannot be watched, the client counts as present
     /// until a write to it fails.
     pub fn watch(socket: &TcpStream) -> Self {
-        let duplicate = socket
-            .as_fd()
-            .try_clone_to_owned()
-            .and_then(|fd| TcpStream::from_std(std::net::TcpStream::from(fd)));
+        let duplicate =
+            socket.as_fd().try_clone_to_owned().and_then(|fd| TcpStream::from_std(std::net::TcpStream::from(fd)));
         match duplicate {
             Ok(socket) => Self(Some(socket)),
             Err(error) => {
@@ -38,9 +36,8 @@ impl Hangup {
                 // Bytes are for the protocol to read: say that nothing was to be had, so that
                 // the next wait is for news and not for these bytes.
                 Ok(_) => {
-                    let _ = socket.try_io(Interest::READABLE, || {
-                        io::Result::<()>::Err(io::ErrorKind::WouldBlock.into())
-                    });
+                    let _ =
+                        socket.try_io(Interest::READABLE, || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
                 }
                 Err(_) => return std::future::pending().await,
             }

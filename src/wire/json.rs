@@ -77,10 +77,7 @@ fn items(out: &mut BytesMut, array: &ArrayRef) -> Result<()> {
     Ok(())
 }
 
-fn object<'a>(
-    out: &mut BytesMut,
-    members: impl Iterator<Item = (String, &'a ArrayRef, usize)>,
-) -> Result<()> {
+fn object<'a>(out: &mut BytesMut, members: impl Iterator<Item = (String, &'a ArrayRef, usize)>) -> Result<()> {
     out.put_u8(b'{');
     for (index, (name, column, row)) in members.enumerate() {
         if index > 0 {

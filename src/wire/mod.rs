@@ -14,8 +14,8 @@ mod text;
 mod types;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use parking_lot::Mutex;
 use pgwire::messages::ProtocolVersion;
@@ -110,20 +110,14 @@ impl Server {
         client_addr: Option<String>,
     ) -> Result<(Arc<Session>, SecretKey)> {
         let user = parameters.get("user").filter(|user| !user.is_empty()).ok_or_else(|| {
-            Error::new(
-                SqlState::INVALID_AUTHORIZATION,
-                "no PostgreSQL user name specified in startup packet",
-            )
+            Error::new(SqlState::INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet")
         })?;
         let database = parameters.get("database").filter(|d| !d.is_empty()).unwrap_or(user);
         // psql connects to a database of the user's name where none is given, and to `postgres`
         // to list the databases: both mean ours.
         if ![DATABASE, user.as_str(), "postgres"].contains(&database.as_str()) {
-            return Err(Error::new(
-                SqlState::INVALID_CATALOG_NAME,
-                format!("database \"{database}\" does not exist"),
-            )
-            .with_hint(format!("The only database is \"{DATABASE}\".")));
+            return Err(Error::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist"))
+                .with_hint(format!("The only database is \"{DATABASE}\".")));
         }
         let identity = Identity {
             process_id: self.next_process_id.fetch_add(1, Ordering::Relaxed),

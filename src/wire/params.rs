@@ -68,8 +68,7 @@ impl Place<'_> {
 
 fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<ScalarValue> {
     if let Some(item) = types::item_of(pg) {
-        let items = parse_array(text)
-            .ok_or_else(|| place.wrong("it is not a one-dimensional array like {a,b}"))?;
+        let items = parse_array(text).ok_or_else(|| place.wrong("it is not a one-dimensional array like {a,b}"))?;
         let values = items
             .into_iter()
             .map(|item_text| match item_text {
@@ -110,9 +109,7 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
         }
         _ => match types::arrow_type(pg) {
             None | Some(DataType::Utf8) => Ok(utf8()),
-            Some(target) => {
-                trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace()))
-            }
+            Some(target) => trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace())),
         },
     }
 }
@@ -128,9 +125,9 @@ fn from_binary(place: Place<'_>, bytes: &[u8], pg: &Type) -> Result<ScalarValue>
             [byte] => ScalarValue::Boolean(Some(*byte != 0)),
             _ => return Err(place.length(bytes.len())),
         },
-        Type::INT2 => ScalarValue::Int16(Some(
-            bytes.try_into().map(i16::from_be_bytes).map_err(|_| place.length(bytes.len()))?,
-        )),
+        Type::INT2 => {
+            ScalarValue::Int16(Some(bytes.try_into().map(i16::from_be_bytes).map_err(|_| place.length(bytes.len()))?))
+        }
         Type::INT4 => ScalarValue::Int32(Some(int4()?)),
         Type::OID => ScalarValue::Int64(Some(i64::from(int4()? as u32))),
         Type::INT8 => ScalarValue::Int64(Some(int8()?)),
@@ -144,17 +141,12 @@ fn from_binary(place: Place<'_>, bytes: &[u8], pg: &Type) -> Result<ScalarValue>
             }
         },
         Type::BYTEA => ScalarValue::Binary(Some(bytes.to_vec())),
-        Type::DATE => {
-            ScalarValue::Date32(Some(int4()?.saturating_add(binary::EPOCH_DAYS as i32)))
-        }
+        Type::DATE => ScalarValue::Date32(Some(int4()?.saturating_add(binary::EPOCH_DAYS as i32))),
         Type::TIME => ScalarValue::Time64Microsecond(Some(int8()?)),
-        Type::TIMESTAMP => {
-            ScalarValue::TimestampMicrosecond(Some(binary::timestamp_from(int8()?)), None)
+        Type::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(binary::timestamp_from(int8()?)), None),
+        Type::TIMESTAMPTZ => {
+            ScalarValue::TimestampMicrosecond(Some(binary::timestamp_from(int8()?)), Some("UTC".into()))
         }
-        Type::TIMESTAMPTZ => ScalarValue::TimestampMicrosecond(
-            Some(binary::timestamp_from(int8()?)),
-            Some("UTC".into()),
-        ),
         Type::INTERVAL => interval_from_binary(place, bytes)?,
         Type::UUID => match <[u8; 16]>::try_from(bytes) {
             Ok(bytes) => ScalarValue::Utf8(Some(uuid_text(&bytes))),
@@ -183,9 +175,9 @@ fn interval_from_binary(place: Place<'_>, bytes: &[u8]) -> Result<ScalarValue> {
     micros.copy_from_slice(&bytes[..8]);
     days.copy_from_slice(&bytes[8..12]);
     months.copy_from_slice(&bytes[12..]);
-    let nanos = i64::from_be_bytes(micros).checked_mul(1000).ok_or_else(|| {
-        place.error(SqlState::DATETIME_FIELD_OVERFLOW, "is longer than 292 years of hours")
-    })?;
+    let nanos = i64::from_be_bytes(micros)
+        .checked_mul(1000)
+        .ok_or_else(|| place.error(SqlState::DATETIME_FIELD_OVERFLOW, "is longer than 292 years of hours"))?;
     Ok(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
         i32::from_be_bytes(months),
         i32::from_be_bytes(days),
@@ -231,8 +223,7 @@ fn array_from_binary(place: Place<'_>, bytes: &[u8], item: &Type) -> Result<Scal
 
 fn null_of(item: &Type) -> Result<ScalarValue> {
     let data_type = types::arrow_type(item).unwrap_or(DataType::Utf8);
-    ScalarValue::try_from(&data_type)
-        .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
+    ScalarValue::try_from(&data_type).map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
 }
 
 fn list(place: Place<'_>, values: Vec<ScalarValue>, item: &Type) -> Result<ScalarValue> {
@@ -308,9 +299,11 @@ fn decimal(text: &str) -> Option<(i128, i8)> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let mut value: i128 = digits.trim_start_matches('0').parse().or_else(|e| {
-        if digits.bytes().all(|b| b == b'0') { Ok(0) } else { Err(e) }
-    }).ok()?;
+    let mut value: i128 = digits
+        .trim_start_matches('0')
+        .parse()
+        .or_else(|e| if digits.bytes().all(|b| b == b'0') { Ok(0) } else { Err(e) })
+        .ok()?;
     let mut scale = i32::try_from(part.len()).ok()?.checked_sub(exponent)?;
     if scale < 0 {
         value = value.checked_mul(10i128.checked_pow(scale.unsigned_abs())?)?;
@@ -326,10 +319,7 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let digit = |byte: u8| (byte as char).to_digit(16);
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8))
-        .collect()
+    digits.chunks_exact(2).map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)).collect()
 }
 
 fn uuid_text(bytes: &[u8; 16]) -> String {
@@ -355,10 +345,7 @@ mod tests {
     fn text_values_are_read_as_postgresql_writes_them() {
         assert_eq!(text(&Type::BOOL, "t").unwrap(), ScalarValue::Boolean(Some(true)));
         assert_eq!(text(&Type::INT8, " 42 ").unwrap(), ScalarValue::Int64(Some(42)));
-        assert_eq!(
-            text(&Type::NUMERIC, "12.50").unwrap(),
-            ScalarValue::Decimal128(Some(1250), 38, 2)
-        );
+        assert_eq!(text(&Type::NUMERIC, "12.50").unwrap(), ScalarValue::Decimal128(Some(1250), 38, 2));
         assert_eq!(text(&Type::BYTEA, "\\x00ff").unwrap(), ScalarValue::Binary(Some(vec![0, 255])));
         let instant = text(&Type::TIMESTAMPTZ, "2026-03-01 08:00:00+08").unwrap();
         assert_eq!(instant, ScalarValue::TimestampMicrosecond(Some(1_772_323_200_000_000), Some("UTC".into())));
@@ -368,8 +355,7 @@ mod tests {
     fn text_without_offset_is_local_in_the_zone_of_the_session() {
         let target = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         let bytes = Bytes::from_static(b"2026-03-01 08:00:00");
-        let value =
-            decode(1, Some(&bytes), &Type::TIMESTAMPTZ, false, &target, "Asia/Shanghai").unwrap();
+        let value = decode(1, Some(&bytes), &Type::TIMESTAMPTZ, false, &target, "Asia/Shanghai").unwrap();
         assert_eq!(value, ScalarValue::TimestampMicrosecond(Some(1_772_323_200_000_000), Some("UTC".into())));
     }
 

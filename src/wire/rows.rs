@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array,
-    Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
-    IntervalMonthDayNanoArray, ListArray, RecordBatch, StringArray, StringViewArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, RecordBatch, StringArray,
+    StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{
@@ -50,11 +49,7 @@ impl RowWriter {
         if batch.num_columns() != self.columns.len() {
             return Err(Error::new(
                 SqlState::INTERNAL_ERROR,
-                format!(
-                    "the result has {} columns where {} were announced",
-                    batch.num_columns(),
-                    self.columns.len()
-                ),
+                format!("the result has {} columns where {} were announced", batch.num_columns(), self.columns.len()),
             ));
         }
         let columns = self
@@ -104,7 +99,11 @@ enum Values {
     TimestampTz(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
     Uuid(ArrayRef),
-    List { list: ListArray, items: Box<Values>, item: Type },
+    List {
+        list: ListArray,
+        items: Box<Values>,
+        item: Type,
+    },
     Json(ArrayRef),
 }
 
@@ -126,15 +125,11 @@ impl Values {
                 _ => Self::Bytes(to(array, &DataType::Binary)?.as_binary().clone()),
             },
             Type::DATE => Self::Date(to(array, &DataType::Date32)?.as_primitive().clone()),
-            Type::TIME => Self::Time(
-                to(array, &DataType::Time64(TimeUnit::Microsecond))?.as_primitive().clone(),
-            ),
+            Type::TIME => Self::Time(to(array, &DataType::Time64(TimeUnit::Microsecond))?.as_primitive().clone()),
             Type::TIMESTAMP => Self::Timestamp(micros(array)?),
             Type::TIMESTAMPTZ => Self::TimestampTz(micros(array)?),
             Type::INTERVAL => Self::Interval(intervals(array)?),
-            Type::UUID if matches!(array.data_type(), DataType::FixedSizeBinary(16)) => {
-                Self::Uuid(Arc::clone(array))
-            }
+            Type::UUID if matches!(array.data_type(), DataType::FixedSizeBinary(16)) => Self::Uuid(Arc::clone(array)),
             Type::JSON if array.data_type().is_nested() => Self::Json(Arc::clone(array)),
             _ => match array.data_type() {
                 DataType::Utf8View => Self::TextView(array.as_string_view().clone()),
@@ -145,16 +140,12 @@ impl Values {
 
     fn numeric(array: &ArrayRef) -> Result<Self> {
         Ok(match array.data_type() {
-            DataType::Decimal128(_, scale) => {
-                Self::Numeric(array.as_primitive().clone(), *scale)
-            }
+            DataType::Decimal128(_, scale) => Self::Numeric(array.as_primitive().clone(), *scale),
             DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => {
                 let wide = to(array, &DataType::Decimal128(38, *scale))?;
                 Self::Numeric(wide.as_primitive().clone(), *scale)
             }
-            DataType::Decimal256(..) => {
-                Self::WideNumeric(to(array, &DataType::Utf8)?.as_string().clone())
-            }
+            DataType::Decimal256(..) => Self::WideNumeric(to(array, &DataType::Utf8)?.as_string().clone()),
             _ => {
                 let wide = to(array, &DataType::Decimal128(38, 0))?;
                 Self::Numeric(wide.as_primitive().clone(), 0)
@@ -170,10 +161,7 @@ impl Values {
             | DataType::ListView(field)
             | DataType::LargeListView(field) => Arc::clone(field),
             other => {
-                return Err(Error::new(
-                    SqlState::INTERNAL_ERROR,
-                    format!("a list was announced and {other} came"),
-                ));
+                return Err(Error::new(SqlState::INTERNAL_ERROR, format!("a list was announced and {other} came")));
             }
         };
         let list = to(array, &DataType::List(inner))?.as_list::<i32>().clone();
@@ -214,7 +202,7 @@ impl Values {
         if column.binary {
             self.put_binary(out, row, column, zone)?;
         } else {
-            self.put_text(out, row, column, zone)?;
+            self.put_text(out, row, zone)?;
         }
         let length = i32::try_from(out.len() - start - 4).map_err(|_| {
             Error::new(
@@ -226,7 +214,7 @@ impl Values {
         Ok(())
     }
 
-    fn put_text(&self, out: &mut BytesMut, row: usize, column: &OutColumn, zone: Zone) -> Result<()> {
+    fn put_text(&self, out: &mut BytesMut, row: usize, zone: Zone) -> Result<()> {
         match self {
             Self::Bool(a) => out.put_u8(if a.value(row) { b't' } else { b'f' }),
             Self::Int2(a) => put!(out, "{}", a.value(row)),
@@ -260,7 +248,7 @@ impl Values {
                         out.put_slice(b"NULL");
                     } else {
                         item.clear();
-                        items.put_text(&mut item, at, column, zone)?;
+                        items.put_text(&mut item, at, zone)?;
                         text::array_item(out, &item);
                     }
                 }
@@ -311,7 +299,7 @@ impl Values {
                 }
             }
             Self::Text(_) | Self::TextView(_) | Self::Json(_) => {
-                self.put_text(out, row, column, zone)?;
+                self.put_text(out, row, zone)?;
             }
         }
         Ok(())
@@ -368,9 +356,11 @@ fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
         _ => Arc::clone(array),
     };
     Ok(match array.data_type() {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => array
-            .as_primitive::<TimestampNanosecondType>()
-            .unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1000)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            array
+                .as_primitive::<TimestampNanosecondType>()
+                .unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1000))
+        }
         DataType::Timestamp(TimeUnit::Microsecond, _) => array.as_primitive().clone(),
         DataType::Timestamp(_, zone) => {
             let target = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());

@@ -142,7 +142,13 @@ pub fn interval(out: &mut BytesMut, months: i32, days: i32, nanos: i64) {
     if micros != 0 || nothing_yet {
         let space = if nothing_yet { "" } else { " " };
         let plus = negative && micros > 0;
-        let sign = if micros < 0 { "-" } else if plus { "+" } else { "" };
+        let sign = if micros < 0 {
+            "-"
+        } else if plus {
+            "+"
+        } else {
+            ""
+        };
         put!(out, "{space}{sign}");
         time(out, micros.saturating_abs());
     }
@@ -207,9 +213,9 @@ pub fn bytea(out: &mut BytesMut, bytes: &[u8]) {
 pub fn array_item(out: &mut BytesMut, item: &[u8]) {
     let plain = !item.is_empty()
         && !item.eq_ignore_ascii_case(b"null")
-        && !item.iter().any(|b| {
-            matches!(b, b'{' | b'}' | b',' | b'"' | b'\\') || b.is_ascii_whitespace() || *b == 0x0b
-        });
+        && !item
+            .iter()
+            .any(|b| matches!(b, b'{' | b'}' | b',' | b'"' | b'\\') || b.is_ascii_whitespace() || *b == 0x0b);
     if plain {
         return out.put_slice(item);
     }
@@ -229,8 +235,7 @@ fn civil(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;

@@ -29,6 +29,9 @@ const COLLATION_OIDS: [i32; 3] = [100, 950, 951];
 /// Languages whose functions exist here. internal, C, SQL.
 const LANGUAGE_OIDS: [i32; 3] = [12, 13, 14];
 
+/// A table of PostgreSQL's, its rows, and the ids of those that are listed (all where `None`).
+type Source<'a> = (&'static str, &'a Arc<ArrowTable>, Option<&'a [i32]>);
+
 impl StaticRows {
     /// Decodes the tables that ship with `datafusion-pg-catalog` into the shapes that we declare.
     ///
@@ -36,7 +39,7 @@ impl StaticRows {
     pub fn load(shapes: &[Shape]) -> Result<Self> {
         let exports = PgCatalogStaticTables::try_new()?;
         let function_oids = function_oids(&exports.pg_proc)?;
-        let sources: [(&'static str, &Arc<ArrowTable>, Option<&[i32]>); 15] = [
+        let sources: [Source<'_>; 15] = [
             ("pg_aggregate", &exports.pg_aggregate, None),
             ("pg_am", &exports.pg_am, None),
             ("pg_amop", &exports.pg_amop, None),

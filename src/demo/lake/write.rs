@@ -7,7 +7,7 @@ use super::{SEED, generate};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{ParquetOptions, write_parquet};
 
-/// How far [`write`] has come.
+/// How far [`write()`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// Steps done, of `total`.

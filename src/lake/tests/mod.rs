@@ -54,20 +54,12 @@ fn write_text(path: &Path, text: &str) {
 /// Makes the file look as if it had been written at another time.
 fn touch(path: &Path, seconds_ago: u64) {
     let time = SystemTime::now() - Duration::from_secs(seconds_ago);
-    fs::File::options()
-        .append(true)
-        .open(path)
-        .unwrap()
-        .set_modified(time)
-        .unwrap();
+    fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
 async fn open(folder: &Path) -> (Arc<Lake>, Arc<RuntimeEnv>) {
     let runtime = Arc::new(RuntimeEnv::default());
-    let spec = LakeSpec {
-        name: "shop".to_owned(),
-        location: folder.to_str().unwrap().to_owned(),
-    };
+    let spec = LakeSpec { name: "shop".to_owned(), location: folder.to_str().unwrap().to_owned() };
     (Lake::open(spec, &runtime).await.unwrap(), runtime)
 }
 
@@ -77,12 +69,7 @@ async fn session(lake: &Lake, runtime: &Arc<RuntimeEnv>, partitions: usize) -> S
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     for (name, table) in lake.tables().iter() {
         if let Ok(provider) = table.provider().await {
-            context
-                .register_table(
-                    datafusion::common::TableReference::bare(name.as_str()),
-                    provider,
-                )
-                .unwrap();
+            context.register_table(datafusion::common::TableReference::bare(name.as_str()), provider).unwrap();
         }
     }
     context
@@ -99,16 +86,10 @@ async fn answer(context: &SessionContext, sql: &str) -> Result<Vec<String>, Data
     let mut lines = Vec::new();
     for batch in batches {
         let options = FormatOptions::default();
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
-            .collect();
+        let columns: Vec<_> =
+            batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
         for row in 0..batch.num_rows() {
-            let values: Vec<String> = columns
-                .iter()
-                .map(|column| column.value(row).to_string())
-                .collect();
+            let values: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
             lines.push(values.join("|"));
         }
     }

@@ -10,10 +10,7 @@ fn folder_of(columns: Vec<ArrayRef>) -> tempfile::TempDir {
     for (index, column) in columns.into_iter().enumerate() {
         let numbers: Vec<i64> = (number..number + column.len() as i64).collect();
         number += column.len() as i64;
-        write(
-            &folder.path().join(format!("t/{index}.parquet")),
-            &rows(vec![("n", ints(&numbers)), ("c", column)]),
-        );
+        write(&folder.path().join(format!("t/{index}.parquet")), &rows(vec![("n", ints(&numbers)), ("c", column)]));
     }
     folder
 }
@@ -23,13 +20,8 @@ async fn widened(columns: Vec<ArrayRef>) -> (String, Vec<String>) {
     let (lake, runtime) = open(folder.path()).await;
     let schema = lake.tables()["t"].schema().await.unwrap();
     let context = session(&lake, &runtime, 2).await;
-    let values = answer(&context, "select c from t order by n")
-        .await
-        .unwrap();
-    (
-        schema.field_with_name("c").unwrap().data_type().to_string(),
-        values,
-    )
+    let values = answer(&context, "select c from t order by n").await.unwrap();
+    (schema.field_with_name("c").unwrap().data_type().to_string(), values)
 }
 
 #[tokio::test]
@@ -42,27 +34,16 @@ async fn integers_widen_to_the_larger() {
     .await;
     assert_eq!(
         (data_type.as_str(), values),
-        (
-            "Int64",
-            vec!["-1".into(), (1_i64 << 40).to_string(), u32::MAX.to_string()]
-        )
+        ("Int64", vec!["-1".into(), (1_i64 << 40).to_string(), u32::MAX.to_string()])
     );
-    let (data_type, _) = widened(vec![
-        Arc::new(UInt8Array::from(vec![1])),
-        Arc::new(Int8Array::from(vec![1])),
-    ])
-    .await;
+    let (data_type, _) = widened(vec![Arc::new(UInt8Array::from(vec![1])), Arc::new(Int8Array::from(vec![1]))]).await;
     assert_eq!(data_type, "Int16");
 }
 
 #[tokio::test]
 async fn integers_widen_to_double_where_a_file_has_double() {
-    let (data_type, values) =
-        widened(vec![ints(&[1]), Arc::new(Float64Array::from(vec![1.5]))]).await;
-    assert_eq!(
-        (data_type.as_str(), values),
-        ("Float64", vec!["1.0".into(), "1.5".into()])
-    );
+    let (data_type, values) = widened(vec![ints(&[1]), Arc::new(Float64Array::from(vec![1.5]))]).await;
+    assert_eq!((data_type.as_str(), values), ("Float64", vec!["1.0".into(), "1.5".into()]));
 }
 
 #[tokio::test]
@@ -77,27 +58,16 @@ async fn any_encoding_of_text_is_text() {
         Arc::new(wide),
     ])
     .await;
-    assert_eq!(
-        (data_type.as_str(), values.join(",").as_str()),
-        ("Utf8View", "a,b,,c,d,e")
-    );
+    assert_eq!((data_type.as_str(), values.join(",").as_str()), ("Utf8View", "a,b,,c,d,e"));
 }
 
 #[tokio::test]
 async fn decimals_widen_on_both_sides_of_the_point() {
     let decimal = |value: i128, precision, scale| -> ArrayRef {
-        Arc::new(
-            Decimal128Array::from(vec![value])
-                .with_precision_and_scale(precision, scale)
-                .unwrap(),
-        )
+        Arc::new(Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap())
     };
-    let (data_type, values) =
-        widened(vec![decimal(1234, 6, 2), decimal(12345, 10, 4), ints(&[7])]).await;
-    assert_eq!(
-        (data_type.as_str(), values.join(",").as_str()),
-        ("Decimal128(23, 4)", "12.3400,1.2345,7.0000")
-    );
+    let (data_type, values) = widened(vec![decimal(1234, 6, 2), decimal(12345, 10, 4), ints(&[7])]).await;
+    assert_eq!((data_type.as_str(), values.join(",").as_str()), ("Decimal128(23, 4)", "12.3400,1.2345,7.0000"));
 }
 
 #[tokio::test]
@@ -105,10 +75,7 @@ async fn nanoseconds_are_floored_and_other_units_multiplied() {
     let nanos = vec![1_999, -1, -1_000, -1_001, 1_704_067_199_999_999_999];
     let (data_type, values) = widened(vec![
         Arc::new(TimestampNanosecondArray::from(nanos)),
-        Arc::new(TimestampMicrosecondArray::from(vec![
-            1_704_067_200_000_000,
-            -1,
-        ])),
+        Arc::new(TimestampMicrosecondArray::from(vec![1_704_067_200_000_000, -1])),
         Arc::new(TimestampMillisecondArray::from(vec![-1])),
         Arc::new(TimestampSecondArray::from(vec![1])),
     ])
@@ -134,12 +101,8 @@ async fn nanoseconds_are_floored_and_other_units_multiplied() {
 async fn comparisons_with_a_constant_choose_the_same_rows_in_every_unit() {
     // The same instants, in each unit that can say them, and around the borders where it cannot.
     let folder = folder_of(vec![
-        Arc::new(TimestampNanosecondArray::from(vec![
-            -1_001, -1_000, -1, 0, 999, 1_000, 1_001, 1_999, 2_000,
-        ])),
-        Arc::new(TimestampMicrosecondArray::from(vec![
-            -2, -1, 0, 1, 2, 1_000,
-        ])),
+        Arc::new(TimestampNanosecondArray::from(vec![-1_001, -1_000, -1, 0, 999, 1_000, 1_001, 1_999, 2_000])),
+        Arc::new(TimestampMicrosecondArray::from(vec![-2, -1, 0, 1, 2, 1_000])),
         Arc::new(TimestampMillisecondArray::from(vec![-1, 0, 1])),
         Arc::new(TimestampSecondArray::from(vec![-1, 0, 1])),
     ]);
@@ -149,58 +112,24 @@ async fn comparisons_with_a_constant_choose_the_same_rows_in_every_unit() {
         let set = format!("set datafusion.execution.parquet.pushdown_filters = {pushdown}");
         context.sql(&set).await.unwrap().collect().await.unwrap();
         for op in ["<", "<=", ">", ">=", "=", "<>"] {
-            for micros in [
-                -1_000_000_i64,
-                -1_000,
-                -999,
-                -2,
-                -1,
-                0,
-                1,
-                2,
-                999,
-                1_000,
-                1_001,
-                1_000_000,
-            ] {
+            for micros in [-1_000_000_i64, -1_000, -999, -2, -1, 0, 1, 2, 999, 1_000, 1_001, 1_000_000] {
                 let constant = format!("arrow_cast({micros}, 'Timestamp(Microsecond, None)')");
-                let pushed = answer(
-                    &context,
-                    &format!("select n from t where c {op} {constant} order by n"),
-                )
-                .await
-                .unwrap();
+                let pushed =
+                    answer(&context, &format!("select n from t where c {op} {constant} order by n")).await.unwrap();
                 // Cast to integers, the comparison cannot be pushed to files.
-                let plain =
-                    format!("select n from t where cast(c as bigint) {op} {micros} order by n");
-                assert_eq!(
-                    pushed,
-                    answer(&context, &plain).await.unwrap(),
-                    "c {op} {micros} us"
-                );
+                let plain = format!("select n from t where cast(c as bigint) {op} {micros} order by n");
+                assert_eq!(pushed, answer(&context, &plain).await.unwrap(), "c {op} {micros} us");
                 let turned = format!("select n from t where not ({constant} {op} c) order by n");
-                let plain = format!(
-                    "select n from t where not ({micros} {op} cast(c as bigint)) order by n"
-                );
-                assert_eq!(
-                    answer(&context, &turned).await.unwrap(),
-                    answer(&context, &plain).await.unwrap()
-                );
+                let plain = format!("select n from t where not ({micros} {op} cast(c as bigint)) order by n");
+                assert_eq!(answer(&context, &turned).await.unwrap(), answer(&context, &plain).await.unwrap());
             }
         }
         assert_eq!(
-            answer(
-                &context,
-                "select min(cast(c as bigint)), max(cast(c as bigint)) from t"
-            )
-            .await
-            .unwrap(),
+            answer(&context, "select min(cast(c as bigint)), max(cast(c as bigint)) from t").await.unwrap(),
             ["-1000000|1000000"]
         );
         assert_eq!(
-            answer(&context, "select min(c), max(c) from t")
-                .await
-                .unwrap(),
+            answer(&context, "select min(c), max(c) from t").await.unwrap(),
             ["1969-12-31T23:59:59|1970-01-01T00:00:01"]
         );
     }
@@ -208,26 +137,15 @@ async fn comparisons_with_a_constant_choose_the_same_rows_in_every_unit() {
 
 #[tokio::test]
 async fn instants_of_any_zone_are_utc_and_do_not_mix_with_wall_clock() {
-    let zoned = |zone: &str| -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone(zone))
-    };
+    let zoned = |zone: &str| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone(zone)) };
     let (data_type, values) = widened(vec![zoned("Europe/Berlin"), zoned("+08:00")]).await;
     assert_eq!(
         (data_type.as_str(), values.join(",").as_str()),
-        (
-            "Timestamp(µs, \"UTC\")",
-            "1970-01-01T00:00:00Z,1970-01-01T00:00:00Z"
-        )
+        ("Timestamp(µs, \"UTC\")", "1970-01-01T00:00:00Z,1970-01-01T00:00:00Z")
     );
-    let folder = folder_of(vec![
-        zoned("UTC"),
-        Arc::new(TimestampMicrosecondArray::from(vec![0])),
-    ]);
+    let folder = folder_of(vec![zoned("UTC"), Arc::new(TimestampMicrosecondArray::from(vec![0]))]);
     let error = ask(folder.path(), "select c from t").await.unwrap_err();
-    assert!(
-        ours(&error).message.contains("timestamp with time zone"),
-        "{error}"
-    );
+    assert!(ours(&error).message.contains("timestamp with time zone"), "{error}");
 }
 
 #[tokio::test]
@@ -240,38 +158,16 @@ async fn a_timestamp_that_does_not_fit_is_an_error() {
 #[tokio::test]
 async fn columns_are_matched_by_exact_name_and_missing_ones_are_null() {
     let folder = tempfile::tempdir().unwrap();
-    write(
-        &folder.path().join("t/1.parquet"),
-        &rows(vec![("a", ints(&[1])), ("b", texts(&["x"]))]),
-    );
+    write(&folder.path().join("t/1.parquet"), &rows(vec![("a", ints(&[1])), ("b", texts(&["x"]))]));
     write(
         &folder.path().join("t/2.parquet"),
-        &rows(vec![
-            ("B", texts(&["z"])),
-            ("b", texts(&["y"])),
-            ("a", ints(&[2])),
-        ]),
+        &rows(vec![("B", texts(&["z"])), ("b", texts(&["y"])), ("a", ints(&[2]))]),
     );
     let sql = "select a, b, \"B\" from t order by a";
     assert_eq!(ask(folder.path(), sql).await.unwrap(), ["1|x|", "2|y|z"]);
-    assert_eq!(
-        ask(folder.path(), "select a from t where \"B\" = 'z'")
-            .await
-            .unwrap(),
-        ["2"]
-    );
-    assert_eq!(
-        ask(folder.path(), "select count(\"B\"), count(*) from t")
-            .await
-            .unwrap(),
-        ["1|2"]
-    );
-    assert_eq!(
-        ask(folder.path(), "select min(\"B\"), max(b) from t")
-            .await
-            .unwrap(),
-        ["z|y"]
-    );
+    assert_eq!(ask(folder.path(), "select a from t where \"B\" = 'z'").await.unwrap(), ["2"]);
+    assert_eq!(ask(folder.path(), "select count(\"B\"), count(*) from t").await.unwrap(), ["1|2"]);
+    assert_eq!(ask(folder.path(), "select min(\"B\"), max(b) from t").await.unwrap(), ["z|y"]);
 }
 
 #[tokio::test]
@@ -279,18 +175,8 @@ async fn a_column_of_two_kinds_is_unusable_and_the_table_is_not() {
     let folder = folder_of(vec![ints(&[1]), texts(&["x"])]);
     let (lake, runtime) = open(folder.path()).await;
     let context = session(&lake, &runtime, 2).await;
-    assert_eq!(
-        answer(&context, "select count(*), sum(n) from t")
-            .await
-            .unwrap(),
-        ["2|1"]
-    );
-    for sql in [
-        "select c from t",
-        "select n from t where c = 1",
-        "select * from t",
-        "select count(c) from t",
-    ] {
+    assert_eq!(answer(&context, "select count(*), sum(n) from t").await.unwrap(), ["2|1"]);
+    for sql in ["select c from t", "select n from t where c = 1", "select * from t", "select count(c) from t"] {
         let error = ours(&answer(&context, sql).await.unwrap_err());
         assert_eq!(error.state.0, "22023", "{sql}");
         for part in ["\"c\"", "/t/0.parquet'", "/t/1.parquet'", "bigint", "text"] {

@@ -8,10 +8,7 @@ fn parsed(text: &str) -> (String, String) {
 #[test]
 fn a_name_before_the_equals_sign_names_the_lake() {
     assert_eq!(parsed("shop=/data/x"), ("shop".into(), "/data/x".into()));
-    assert_eq!(
-        parsed("Shop=s3://bucket/x?a=b"),
-        ("shop".into(), "s3://bucket/x?a=b".into())
-    );
+    assert_eq!(parsed("Shop=s3://bucket/x?a=b"), ("shop".into(), "s3://bucket/x?a=b".into()));
 }
 
 #[test]
@@ -26,18 +23,8 @@ fn without_a_name_the_last_component_gives_it() {
 
 #[test]
 fn a_name_that_no_schema_may_have_is_refused() {
-    for text in [
-        "pg_x=/data",
-        "information_schema=/data",
-        "a-b=/data",
-        "1a=/data",
-        "=/data",
-    ] {
-        assert_eq!(
-            LakeSpec::parse(text).unwrap_err().state.0,
-            "3F000",
-            "{text}"
-        );
+    for text in ["pg_x=/data", "information_schema=/data", "a-b=/data", "1a=/data", "=/data"] {
+        assert_eq!(LakeSpec::parse(text).unwrap_err().state.0, "3F000", "{text}");
     }
     assert_eq!(LakeSpec::parse("shop=").unwrap_err().state.0, "22023");
     assert_eq!(LakeSpec::parse("").unwrap_err().state.0, "22023");

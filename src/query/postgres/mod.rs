@@ -63,11 +63,10 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        let outcome = expressions::rewrite_expr(expr).and_then(|()| {
+        let outcome = expressions::rewrite_expr(expr).map(|()| {
             literals::rewrite_expr(expr);
             casts::rewrite_expr(expr);
             subqueries::rewrite_expr(expr);
-            Ok(())
         });
         match outcome {
             Ok(()) => ControlFlow::Continue(()),

@@ -245,7 +245,7 @@ impl ColumnType for Kind {
 }
 
 /// Types must be as the file says, where both the protocol and the file tell them.
-#[allow(clippy::ptr_arg, reason = "the type of sqllogictest's validators")]
+#[expect(clippy::ptr_arg, reason = "the type of sqllogictest's validators")]
 pub fn same_types(actual: &Vec<Kind>, expected: &Vec<Kind>) -> bool {
     actual.len() == expected.len()
         && actual

@@ -91,7 +91,7 @@ fn plain_twins() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Values are compared with their spaces folded, as the columns of a row are only separated by one.
-#[allow(clippy::ptr_arg, reason = "the type of sqllogictest's normalizers")]
+#[expect(clippy::ptr_arg, reason = "the type of sqllogictest's normalizers")]
 fn single_spaces(text: &String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

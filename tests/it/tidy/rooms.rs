@@ -1,6 +1,6 @@
 //! Arrows between the rooms point one way.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{code, relative};
 use crate::fixtures;
@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str], bool); 9] = [
 
 const FOR_ALL: [&str; 2] = ["error", "limits"];
 
-fn rust_files(folder: &str) -> Vec<std::path::PathBuf> {
+fn rust_files(folder: &str) -> Vec<PathBuf> {
     let folder = fixtures::root().join(folder);
     if folder.is_dir() { fixtures::files_below(&folder, &["rs"]) } else { vec![] }
 }
@@ -138,7 +138,9 @@ fn the_rules_know_neither_arrow_nor_datafusion() {
     let dependencies = dependencies.split("\n[").next().unwrap_or_default();
     let named: Vec<&str> = dependencies.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert!(named.is_empty(), "the rules are plain Rust: {named:?}");
-    for file in rust_files("udfs/core/src") {
+    // Tests may look at a clock: they hold the rules to their cost.
+    let is_rule = |file: &PathBuf| !relative(file).contains("/tests");
+    for file in rust_files("udfs/core/src").into_iter().filter(is_rule) {
         let code = code(&file);
         for word in ["arrow::", "datafusion", "sqlparser", "SystemTime", "Instant::now"] {
             assert!(!code.contains(word), "{} names {word}", relative(&file));

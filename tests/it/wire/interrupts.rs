@@ -71,6 +71,29 @@ async fn a_cancel_request_stops_the_work_of_a_prepared_query() {
 }
 
 #[tokio::test]
+async fn a_cancel_request_reaches_a_portal_that_goes_on() {
+    let server = own_server();
+    let mut client = server.connect().await;
+    let token = client.cancel_token();
+    let block = client.transaction().await.expect("a block begins");
+    let portal = block.bind(ENDLESS_ROWS, &[]).await.expect("the statement can be bound");
+    assert_eq!(block.query_portal(&portal, 100).await.expect("rows flow").len(), 100);
+    // Between two portions nothing runs: this request has nothing to stop.
+    token.cancel_query(NoTls).await.expect("the request is sent");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(block.query_portal(&portal, 100).await.expect("rows flow on").len(), 100);
+    let (all, _) = tokio::join!(block.query_portal(&portal, 0), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        token.cancel_query(NoTls).await.expect("the request is sent");
+    });
+    assert_eq!(failure(all).0, "57014");
+    assert!(block.query_portal(&portal, 1).await.is_err(), "the portal is over");
+    assert_eq!(failure(block.query("SELECT 1", &[]).await).0, "25P02");
+    block.rollback().await.expect("the block ends");
+    server.wait_until_idle(STOPS_WITHIN).await;
+}
+
+#[tokio::test]
 async fn a_cancel_request_with_nothing_to_stop_does_nothing() {
     let server = Server::shared();
     let client = server.connect().await;

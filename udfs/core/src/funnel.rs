@@ -93,11 +93,7 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            deadlines: [0; MAX_STEPS + 1],
-            matching: Matching::default(),
-            chains: clickhouse::Chains::default(),
-        }
+        Self { deadlines: [0; MAX_STEPS + 1], matching: Matching::default(), chains: clickhouse::Chains::default() }
     }
 }
 
@@ -110,13 +106,7 @@ pub fn level<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], scratch: &mut Scr
     rows::check(spec, at_us, masks);
     let modes = spec.modes();
     if modes.strict_once {
-        return level::scan_once(
-            spec,
-            at_us,
-            masks,
-            &mut scratch.deadlines,
-            &mut scratch.matching,
-        );
+        return level::scan_once(spec, at_us, masks, &mut scratch.deadlines, &mut scratch.matching);
     }
     // In default mode the latest chain at each level is also the best, so both scans are one.
     if modes == Modes::DEFAULT {
@@ -126,14 +116,7 @@ pub fn level<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], scratch: &mut Scr
         return clickhouse::level(spec, at_us, masks, &mut scratch.chains);
     }
     if modes.strict_order || modes.strict_deduplication {
-        return journey::walk(
-            spec,
-            at_us,
-            masks,
-            &mut scratch.deadlines,
-            Until::LevelIsKnown,
-        )
-        .level;
+        return journey::walk(spec, at_us, masks, &mut scratch.deadlines, Until::LevelIsKnown).level;
     }
     level::scan::<M, true>(spec, at_us, masks, &mut scratch.deadlines)
 }
@@ -142,33 +125,16 @@ pub fn level<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], scratch: &mut Scr
 /// ascending.
 ///
 /// Input as for [`level`]. Appends nothing for a user who did not take step 1.
-pub fn times<M: Mask>(
-    spec: &Spec,
-    at_us: &[i64],
-    masks: &[M],
-    scratch: &mut Scratch,
-    out: &mut Vec<i64>,
-) {
+pub fn times<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], scratch: &mut Scratch, out: &mut Vec<i64>) {
     rows::check(spec, at_us, masks);
     let modes = spec.modes();
     if spec.compat() == Compat::ClickHouse && !modes.strict_once {
         return clickhouse::times(spec, at_us, masks, &mut scratch.chains, out);
     }
     let (level, journey) = if modes.strict_order || modes.strict_deduplication {
-        let journey = journey::walk(
-            spec,
-            at_us,
-            masks,
-            &mut scratch.deadlines,
-            Until::JourneyEnds,
-        );
+        let journey = journey::walk(spec, at_us, masks, &mut scratch.deadlines, Until::JourneyEnds);
         let (at_us, masks) = (&at_us[..journey.row_count], &masks[..journey.row_count]);
-        let rows = Rows {
-            at_us,
-            masks,
-            border_row: journey.border_row,
-            border_steps: journey.border_steps,
-        };
+        let rows = Rows { at_us, masks, border_row: journey.border_row, border_steps: journey.border_steps };
         (journey.level, rows)
     } else {
         (level(spec, at_us, masks, scratch), Rows::all(at_us, masks))

@@ -53,12 +53,7 @@ pub(super) fn report<M: Mask>(
 }
 
 /// The first row of the time group in which the reported chain enters.
-fn choose_entry<M: Mask>(
-    spec: &Spec,
-    rows: &Rows<'_, M>,
-    level: usize,
-    matching: &mut Matching,
-) -> usize {
+fn choose_entry<M: Mask>(spec: &Spec, rows: &Rows<'_, M>, level: usize, matching: &mut Matching) -> usize {
     let mut ends = Ends::new(level);
     let mut chosen_row = 0;
     let mut shortest_us = i64::MAX;
@@ -98,22 +93,12 @@ struct Ends {
 
 impl Ends {
     fn new(level: usize) -> Self {
-        Self {
-            level,
-            lowest_step: level,
-            by_step: [0; MAX_STEPS + 1],
-        }
+        Self { level, lowest_step: level, by_step: [0; MAX_STEPS + 1] }
     }
 
     /// Takes the group before all groups taken so far. An end never grows: more rows leave more
     /// choice.
-    fn retreat<M: Mask>(
-        &mut self,
-        row_use: Use,
-        rows: &Rows<'_, M>,
-        group: &Group,
-        matching: &mut Matching,
-    ) {
+    fn retreat<M: Mask>(&mut self, row_use: Use, rows: &Rows<'_, M>, group: &Group, matching: &mut Matching) {
         self.by_step[self.level] = group.at_us;
         match row_use.within(group) {
             // Downwards, a step is followed by later steps of its own group.
@@ -133,19 +118,8 @@ impl Ends {
 
     /// The mirror of the forward scan: a run of matched steps, one more at its upper end, fewer at
     /// its lower end.
-    fn retreat_matched<M: Mask>(
-        &mut self,
-        rows: &Rows<'_, M>,
-        group: &Group,
-        matching: &mut Matching,
-    ) {
-        matching.load(
-            rows,
-            group.start,
-            group.end,
-            self.level,
-            steps_below(self.level),
-        );
+    fn retreat_matched<M: Mask>(&mut self, rows: &Rows<'_, M>, group: &Group, matching: &mut Matching) {
+        matching.load(rows, group.start, group.end, self.level, steps_below(self.level));
         let mut run_start = 0;
         for step in 0..self.level {
             if group.any >> step & 1 == 0 {

@@ -19,11 +19,7 @@ pub(super) struct Chains {
 
 impl Default for Chains {
     fn default() -> Self {
-        Self {
-            deadline_us: [0; MAX_STEPS],
-            last_us: [0; MAX_STEPS],
-            times_us: Vec::new(),
-        }
+        Self { deadline_us: [0; MAX_STEPS], last_us: [0; MAX_STEPS], times_us: Vec::new() }
     }
 }
 
@@ -42,8 +38,7 @@ impl Chains {
         self.last_us[step] = at_us;
         if keep_times {
             let below = (step - 1) * MAX_STEPS;
-            self.times_us
-                .copy_within(below..below + step, step * MAX_STEPS);
+            self.times_us.copy_within(below..below + step, step * MAX_STEPS);
             self.times_us[step * MAX_STEPS + step] = at_us;
         }
     }
@@ -55,13 +50,7 @@ pub(super) fn level<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &m
 }
 
 /// Appends the times of the chain stored at the highest level when the scan ends.
-pub(super) fn times<M: Mask>(
-    spec: &Spec,
-    at_us: &[i64],
-    masks: &[M],
-    chains: &mut Chains,
-    out: &mut Vec<i64>,
-) {
+pub(super) fn times<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &mut Chains, out: &mut Vec<i64>) {
     chains.times_us.resize(spec.steps() * MAX_STEPS, 0);
     let level = scan(spec, at_us, masks, chains, true);
     if level > 0 {
@@ -70,13 +59,7 @@ pub(super) fn times<M: Mask>(
     }
 }
 
-fn scan<M: Mask>(
-    spec: &Spec,
-    at_us: &[i64],
-    masks: &[M],
-    chains: &mut Chains,
-    keep_times: bool,
-) -> usize {
+fn scan<M: Mask>(spec: &Spec, at_us: &[i64], masks: &[M], chains: &mut Chains, keep_times: bool) -> usize {
     let step_bits = spec.step_bits();
     let modes = spec.modes();
     let rows = Rows::all(at_us, masks);
@@ -113,9 +96,7 @@ fn scan<M: Mask>(
             if goes_on {
                 chains.extend(step, group.at_us, keep_times);
                 level = level.max(step + 1);
-                if level == spec.steps()
-                    || modes.strict_deduplication && group.repeated >> step & 1 == 1
-                {
+                if level == spec.steps() || modes.strict_deduplication && group.repeated >> step & 1 == 1 {
                     return level;
                 }
             }

@@ -65,11 +65,7 @@ pub(super) fn walk<M: Mask>(
                 return ended_before(level, step);
             }
             let deadline = match written {
-                (written_level, before)
-                    if modes.strict_increase && step > 0 && written_level == step =>
-                {
-                    before
-                }
+                (written_level, before) if modes.strict_increase && step > 0 && written_level == step => before,
                 _ => (level >= step).then_some(deadlines[step]),
             };
             let Some(deadline) = deadline else { continue };
@@ -88,10 +84,5 @@ pub(super) fn walk<M: Mask>(
             }
         }
     }
-    Journey {
-        level: level as u32,
-        row_count: at_us.len(),
-        border_row: at_us.len(),
-        border_steps: u64::MAX,
-    }
+    Journey { level: level as u32, row_count: at_us.len(), border_row: at_us.len(), border_steps: u64::MAX }
 }

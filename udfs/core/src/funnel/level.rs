@@ -116,18 +116,12 @@ pub(super) fn scan_once<M: Mask>(
 #[inline(always)]
 fn advance<const INCREASE: bool>(deadlines: &mut Deadlines, at_us: i64, mut steps: u64) {
     while steps != 0 {
-        let step = if INCREASE {
-            63 - steps.leading_zeros()
-        } else {
-            steps.trailing_zeros()
-        } as usize
-            & 63;
+        let step = if INCREASE { 63 - steps.leading_zeros() } else { steps.trailing_zeros() } as usize & 63;
         steps &= !(1 << step);
         let deadline = deadlines[step];
         // Whether a step is in time is a coin toss to the processor: a wrong guess costs more than
         // both moves.
-        deadlines[step + 1] =
-            select_unpredictable(at_us <= deadline, deadline, deadlines[step + 1]);
+        deadlines[step + 1] = select_unpredictable(at_us <= deadline, deadline, deadlines[step + 1]);
     }
 }
 
@@ -136,13 +130,7 @@ fn advance<const INCREASE: bool>(deadlines: &mut Deadlines, at_us: i64, mut step
 /// From level `step` a chain goes as far as the steps that follow can be matched to distinct rows.
 /// The run is held while `step` goes down: one more step at its lower end, as many fewer at its
 /// upper end as that costs.
-fn advance_matched(
-    deadlines: &mut Deadlines,
-    at_us: i64,
-    any: u64,
-    steps: usize,
-    matching: &mut Matching,
-) {
+fn advance_matched(deadlines: &mut Deadlines, at_us: i64, any: u64, steps: usize, matching: &mut Matching) {
     let mut run_end = steps;
     for step in (0..steps).rev() {
         if any >> step & 1 == 0 {
@@ -164,11 +152,7 @@ fn advance_matched(
 
 /// The level reached inside the group at -infinity, whose chains cannot go on later (FUNNEL-3).
 #[cold]
-fn first_group(
-    steps: usize,
-    deadlines: &mut Deadlines,
-    advance_group: impl FnOnce(&mut Deadlines),
-) -> u32 {
+fn first_group(steps: usize, deadlines: &mut Deadlines, advance_group: impl FnOnce(&mut Deadlines)) -> u32 {
     deadlines[0] = i64::MAX;
     advance_group(deadlines);
     // Level 1 and up, reached from the open deadline above, hold a value other than `UNREACHED`.
@@ -191,15 +175,6 @@ fn reset(steps: usize, deadlines: &mut Deadlines) {
 /// The highest level reached; the levels below it were reached too, those above the last step
 /// never.
 fn reached(steps: usize, deadlines: &Deadlines) -> u32 {
-    let count = |levels: &[i64]| {
-        levels
-            .iter()
-            .map(|&deadline| u32::from(deadline != UNREACHED))
-            .sum()
-    };
-    if steps <= FEW_STEPS {
-        count(&deadlines[1..=FEW_STEPS])
-    } else {
-        count(&deadlines[1..])
-    }
+    let count = |levels: &[i64]| levels.iter().map(|&deadline| u32::from(deadline != UNREACHED)).sum();
+    if steps <= FEW_STEPS { count(&deadlines[1..=FEW_STEPS]) } else { count(&deadlines[1..]) }
 }

@@ -36,14 +36,7 @@ impl Default for Matching {
 
 impl Matching {
     /// Starts over with the rows `start..end`, none of them serving a step.
-    pub fn load<M: Mask>(
-        &mut self,
-        rows: &Rows<'_, M>,
-        start: usize,
-        end: usize,
-        steps: usize,
-        step_bits: u64,
-    ) {
+    pub fn load<M: Mask>(&mut self, rows: &Rows<'_, M>, start: usize, end: usize, steps: usize, step_bits: u64) {
         self.steps = steps;
         self.rows_of_step.resize(steps * steps, 0);
         self.row_count[..steps].fill(0);

@@ -54,23 +54,14 @@ pub(super) struct Group {
 impl<'a, M: Mask> Rows<'a, M> {
     /// Every row counts with every step.
     pub fn all(at_us: &'a [i64], masks: &'a [M]) -> Self {
-        Self {
-            at_us,
-            masks,
-            border_row: at_us.len(),
-            border_steps: u64::MAX,
-        }
+        Self { at_us, masks, border_row: at_us.len(), border_steps: u64::MAX }
     }
 
     /// The steps of a row that count.
     #[inline]
     pub fn steps(&self, row: usize, step_bits: u64) -> u64 {
         let steps = self.masks[row].bits() & step_bits;
-        if row >= self.border_row {
-            steps & self.border_steps
-        } else {
-            steps
-        }
+        if row >= self.border_row { steps & self.border_steps } else { steps }
     }
 
     /// The group that begins with row `start`, which must exist.
@@ -98,16 +89,7 @@ impl<'a, M: Mask> Rows<'a, M> {
 
 impl Group {
     fn empty(at_us: i64, row: usize) -> Self {
-        Self {
-            at_us,
-            start: row,
-            end: row,
-            any: 0,
-            repeated: 0,
-            lowest: 0,
-            has_intruder: false,
-            has_multiple: false,
-        }
+        Self { at_us, start: row, end: row, any: 0, repeated: 0, lowest: 0, has_intruder: false, has_multiple: false }
     }
 
     #[inline]
@@ -149,9 +131,5 @@ pub(super) fn descending(mut steps: u64) -> impl Iterator<Item = usize> {
 /// to check twice.
 pub(super) fn check<M>(spec: &Spec, at_us: &[i64], masks: &[M]) {
     assert_eq!(at_us.len(), masks.len(), "a time and a mask for every row");
-    debug_assert!(
-        at_us.is_sorted(),
-        "rows of a funnel of {} steps are not sorted by time",
-        spec.steps()
-    );
+    debug_assert!(at_us.is_sorted(), "rows of a funnel of {} steps are not sorted by time", spec.steps());
 }

@@ -35,47 +35,18 @@ impl Modes {
     /// Every combination with a meaning fixed by the module's rules and checked against an oracle.
     pub const SUPPORTED: [Self; 8] = [
         Self::DEFAULT,
-        Self {
-            strict_order: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_deduplication: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_increase: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_once: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_order: true,
-            strict_increase: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_deduplication: true,
-            strict_increase: true,
-            ..Self::DEFAULT
-        },
-        Self {
-            strict_order: true,
-            allow_reentry: true,
-            ..Self::DEFAULT
-        },
+        Self { strict_order: true, ..Self::DEFAULT },
+        Self { strict_deduplication: true, ..Self::DEFAULT },
+        Self { strict_increase: true, ..Self::DEFAULT },
+        Self { strict_once: true, ..Self::DEFAULT },
+        Self { strict_order: true, strict_increase: true, ..Self::DEFAULT },
+        Self { strict_deduplication: true, strict_increase: true, ..Self::DEFAULT },
+        Self { strict_order: true, allow_reentry: true, ..Self::DEFAULT },
     ];
 
     /// The names that [`Modes::from_names`] knows, in the order [`Modes::names`] gives them.
-    pub const NAMES: [&'static str; 5] = [
-        "strict_order",
-        "strict_deduplication",
-        "strict_increase",
-        "strict_once",
-        "allow_reentry",
-    ];
+    pub const NAMES: [&'static str; 5] =
+        ["strict_order", "strict_deduplication", "strict_increase", "strict_once", "allow_reentry"];
 
     /// The modes that the names ask for, in any order; a name given twice counts once.
     ///
@@ -91,9 +62,7 @@ impl Modes {
                 "strict_once" => modes.strict_once = true,
                 "allow_reentry" => modes.allow_reentry = true,
                 unknown => {
-                    return Err(ModesError::Unknown {
-                        name: unknown.to_owned(),
-                    });
+                    return Err(ModesError::Unknown { name: unknown.to_owned() });
                 }
             }
         }
@@ -103,17 +72,9 @@ impl Modes {
 
     /// The names of the modes that are on, in the order of [`Modes::NAMES`].
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let on = [
-            self.strict_order,
-            self.strict_deduplication,
-            self.strict_increase,
-            self.strict_once,
-            self.allow_reentry,
-        ];
-        Self::NAMES
-            .into_iter()
-            .zip(on)
-            .filter_map(|(name, on)| on.then_some(name))
+        let on =
+            [self.strict_order, self.strict_deduplication, self.strict_increase, self.strict_once, self.allow_reentry];
+        Self::NAMES.into_iter().zip(on).filter_map(|(name, on)| on.then_some(name))
     }
 
     /// Whether the combination is one of [`Modes::SUPPORTED`].
@@ -201,13 +162,7 @@ impl Spec {
         if compat == Compat::ClickHouse && report != Report::First {
             return Err(SpecError::ReportUnderClickHouse { report });
         }
-        Ok(Self {
-            steps,
-            window_us,
-            modes,
-            compat,
-            report,
-        })
+        Ok(Self { steps, window_us, modes, compat, report })
     }
 
     /// How many steps the funnel has: 1 to [`MAX_STEPS`].
@@ -253,21 +208,13 @@ impl Spec {
     ///
     /// Infinity plus a window is that infinity, and a sum beyond the range of time saturates.
     pub(super) fn deadline_us(&self, entry_us: i64) -> i64 {
-        if entry_us == i64::MIN {
-            i64::MIN
-        } else {
-            entry_us.saturating_add(self.window_us)
-        }
+        if entry_us == i64::MIN { i64::MIN } else { entry_us.saturating_add(self.window_us) }
     }
 }
 
 /// A mask of the first `count` steps, for `count` from 0 to [`MAX_STEPS`].
 pub(super) fn steps_below(count: usize) -> u64 {
-    if count >= MAX_STEPS {
-        u64::MAX
-    } else {
-        (1 << count) - 1
-    }
+    if count >= MAX_STEPS { u64::MAX } else { (1 << count) - 1 }
 }
 
 /// Why names or flags are no [`Modes`] that a funnel can have.

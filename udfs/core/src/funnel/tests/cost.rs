@@ -9,11 +9,7 @@ use super::*;
 fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let answer = work();
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "took {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
     answer
 }
 
@@ -24,10 +20,7 @@ fn a_hundred_rows_of_each_step_are_no_burden_under_once() {
     let spec = spec(4, 1_000 * SECOND, modes("strict_once"));
     quickly(|| {
         assert_eq!(level_of(&spec, &in_turn("abcd", &letters)), 3);
-        assert_eq!(
-            times_of(&spec, &in_turn("abcd", &letters)),
-            [0, 100 * SECOND, 200 * SECOND]
-        );
+        assert_eq!(times_of(&spec, &in_turn("abcd", &letters)), [0, 100 * SECOND, 200 * SECOND]);
     });
 }
 
@@ -46,9 +39,7 @@ fn a_large_tie_of_rows_with_many_steps_is_matched_quickly() {
 
 #[test]
 fn a_user_of_120_000_events_is_one_pass_in_every_mode() {
-    let rows: Events = (0..120_000)
-        .map(|row: i64| (row * SECOND / 3, 1 << (row * row % 7 % 3)))
-        .collect();
+    let rows: Events = (0..120_000).map(|row: i64| (row * SECOND / 3, 1 << (row * row % 7 % 3))).collect();
     let narrow = 100 * SECOND;
     for modes in Modes::SUPPORTED {
         for compat in [Compat::Tributary, Compat::ClickHouse] {

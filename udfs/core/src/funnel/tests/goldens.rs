@@ -32,12 +32,7 @@ const TABLE: [(&str, &str, [u32; 4]); 14] = [
     ("abac", "abac", [4, 1, 4, 4]),
 ];
 
-const MODES: [&str; 4] = [
-    "",
-    "strict_order",
-    "strict_deduplication",
-    "strict_order+allow_reentry",
-];
+const MODES: [&str; 4] = ["", "strict_order", "strict_deduplication", "strict_order+allow_reentry"];
 
 #[test]
 fn sequences_have_the_levels_of_the_table() {
@@ -46,21 +41,9 @@ fn sequences_have_the_levels_of_the_table() {
             let native = spec(chain.len(), 1_000 * SECOND, modes(mode));
             let clickhouse = with_compat(&native, Compat::ClickHouse);
             let rows = in_turn(chain, letters);
-            assert_eq!(
-                level_of(&clickhouse, &rows),
-                expected,
-                "ClickHouse, {chain} on {letters}, {mode}"
-            );
-            let ours = if (chain, mode) == ("abac", "strict_order") {
-                4
-            } else {
-                expected
-            };
-            assert_eq!(
-                level_of(&native, &rows),
-                ours,
-                "{chain} on {letters}, {mode}"
-            );
+            assert_eq!(level_of(&clickhouse, &rows), expected, "ClickHouse, {chain} on {letters}, {mode}");
+            let ours = if (chain, mode) == ("abac", "strict_order") { 4 } else { expected };
+            assert_eq!(level_of(&native, &rows), ours, "{chain} on {letters}, {mode}");
         }
     }
 }
@@ -69,43 +52,20 @@ fn sequences_have_the_levels_of_the_table() {
 fn both(steps: usize, window_s: i64, mode: &str, rows: &Events) -> u32 {
     let native = spec(steps, window_s * SECOND, modes(mode));
     let level = level_of(&native, rows);
-    assert_eq!(
-        level_of(&with_compat(&native, Compat::ClickHouse), rows),
-        level,
-        "ClickHouse, {mode}"
-    );
+    assert_eq!(level_of(&with_compat(&native, Compat::ClickHouse), rows), level, "ClickHouse, {mode}");
     level
 }
 
 /// Rows numbered `numbers`, a second apart, against conditions on the number.
 fn numbered(numbers: impl IntoIterator<Item = i64>, steps: &[&dyn Fn(i64) -> bool]) -> Events {
-    let mask = |number| {
-        steps
-            .iter()
-            .enumerate()
-            .map(|(step, holds)| u64::from(holds(number)) << step)
-            .sum()
-    };
-    numbers
-        .into_iter()
-        .enumerate()
-        .map(|(at, number)| (at as i64 * SECOND, mask(number)))
-        .collect()
+    let mask = |number| steps.iter().enumerate().map(|(step, holds)| u64::from(holds(number)) << step).sum();
+    numbers.into_iter().enumerate().map(|(at, number)| (at as i64 * SECOND, mask(number))).collect()
 }
 
 #[test]
 fn five_steps_a_second_apart_need_a_window_of_four_seconds() {
     let rows: Events = (1000..=1008)
-        .map(|n| {
-            (
-                (n - 1000) * SECOND,
-                if (1003..=1007).contains(&n) {
-                    1 << (n - 1003)
-                } else {
-                    0
-                },
-            )
-        })
+        .map(|n| ((n - 1000) * SECOND, if (1003..=1007).contains(&n) { 1 << (n - 1003) } else { 0 }))
         .collect();
     assert_eq!(both(5, 2, "", &rows), 3);
     assert_eq!(both(5, 3, "", &rows), 4);
@@ -120,12 +80,7 @@ fn steps_in_the_wrong_order_make_level_one() {
 
 #[test]
 fn overlapping_conditions_are_satisfied_together() {
-    let rows = numbered(
-        1001..=1008,
-        &[&|n| n <= 1007, &|n| n >= 1002, &|n| n <= 1006, &|n| {
-            n >= 1004
-        }],
-    );
+    let rows = numbered(1001..=1008, &[&|n| n <= 1007, &|n| n >= 1002, &|n| n <= 1006, &|n| n >= 1004]);
     assert_eq!(both(4, 4, "", &rows), 4);
 }
 
@@ -134,25 +89,14 @@ fn a_repeated_fifth_step_of_seven_costs_the_last_under_deduplication() {
     // Steps 1000, 1001, 1002, 1003, 1004, 1005, 1006; the sixth happens at 50 and again at 51,
     // before the seventh.
     let mut rows: Events = (0..5).map(|step| (step * 10 * SECOND, 1 << step)).collect();
-    rows.extend([
-        (50 * SECOND, 1 << 5),
-        (51 * SECOND, 1 << 5),
-        (60 * SECOND, 1 << 6),
-    ]);
+    rows.extend([(50 * SECOND, 1 << 5), (51 * SECOND, 1 << 5), (60 * SECOND, 1 << 6)]);
     assert_eq!(both(7, 100, "", &rows), 7);
     assert_eq!(both(7, 100, "strict_deduplication", &rows), 6);
 }
 
 #[test]
 fn three_steps_at_one_time_count_unless_times_must_increase() {
-    let rows = [
-        (0, 1),
-        (SECOND, 2),
-        (SECOND, 4),
-        (SECOND, 8),
-        (2 * SECOND, 16),
-    ]
-    .to_vec();
+    let rows = [(0, 1), (SECOND, 2), (SECOND, 4), (SECOND, 8), (2 * SECOND, 16)].to_vec();
     assert_eq!(both(5, 10, "", &rows), 5);
     assert_eq!(both(5, 10, "strict_increase", &rows), 2);
 }
@@ -176,16 +120,7 @@ fn a_row_between_that_satisfies_nothing_stops_strict_order() {
 #[test]
 fn two_failures_then_a_success_need_two_failures_under_once() {
     let chain = "ffs";
-    assert_eq!(
-        both(3, 200, "strict_once", &events(chain, "180:f 220:f 250:s")),
-        3
-    );
-    assert_eq!(
-        both(3, 200, "strict_once", &events(chain, "100:f 250:f")),
-        2
-    );
-    assert_eq!(
-        both(3, 200, "strict_once", &events(chain, "200:s 210:f 230:s")),
-        1
-    );
+    assert_eq!(both(3, 200, "strict_once", &events(chain, "180:f 220:f 250:s")), 3);
+    assert_eq!(both(3, 200, "strict_once", &events(chain, "100:f 250:f")), 2);
+    assert_eq!(both(3, 200, "strict_once", &events(chain, "200:s 210:f 230:s")), 1);
 }

@@ -36,12 +36,8 @@ pub fn times(spec: &Spec, events: &[(i64, u64)]) -> Vec<i64> {
     // order.
     match spec.report() {
         Report::First => longest_chains.into_iter().min(),
-        Report::Last => longest_chains
-            .into_iter()
-            .min_by_key(|chain| (std::cmp::Reverse(chain[0]), chain.clone())),
-        Report::Fastest => longest_chains
-            .into_iter()
-            .min_by_key(|chain| (took_us(chain), chain.clone())),
+        Report::Last => longest_chains.into_iter().min_by_key(|chain| (std::cmp::Reverse(chain[0]), chain.clone())),
+        Report::Fastest => longest_chains.into_iter().min_by_key(|chain| (took_us(chain), chain.clone())),
     }
     .unwrap_or_default()
 }
@@ -50,10 +46,7 @@ pub fn times(spec: &Spec, events: &[(i64, u64)]) -> Vec<i64> {
 pub fn has_chain(spec: &Spec, events: &[(i64, u64)], times_us: &[i64]) -> bool {
     let mut found = times_us.is_empty();
     for_each_chain(spec, &entries(spec, events), &mut |chain| {
-        found |= chain
-            .iter()
-            .map(|entry| entry.at_us)
-            .eq(times_us.iter().copied());
+        found |= chain.iter().map(|entry| entry.at_us).eq(times_us.iter().copied());
     });
     found
 }
@@ -65,11 +58,7 @@ fn entries(spec: &Spec, events: &[(i64, u64)]) -> Vec<Entry> {
             entries.push(Entry { at_us, step, row });
         }
         if entries.iter().all(|entry| entry.row != row) && spec.modes().strict_order {
-            entries.push(Entry {
-                at_us,
-                step: 0,
-                row,
-            });
+            entries.push(Entry { at_us, step: 0, row });
         }
     }
     entries.sort();
@@ -81,18 +70,14 @@ fn journey(spec: &Spec, events: &[(i64, u64)]) -> Vec<Entry> {
     let modes = spec.modes();
     let entries = entries(spec, events);
     let reached = |step: usize, before: usize| longest(spec, &entries[..before]) >= step;
-    let admissible = |at: usize| {
-        entries[at].step == 1 || entries[at].step > 1 && reached(entries[at].step - 1, at)
-    };
+    let admissible = |at: usize| entries[at].step == 1 || entries[at].step > 1 && reached(entries[at].step - 1, at);
     let mut journey = Vec::new();
     for (at, &entry) in entries.iter().enumerate() {
         if modes.strict_deduplication && entry.step > 1 && reached(entry.step, at) {
             break;
         }
         let entered = entries[..at].iter().any(|earlier| earlier.step == 1);
-        if modes.strict_order
-            && entered
-            && !(0..entries.len()).any(|of| entries[of].row == entry.row && admissible(of))
+        if modes.strict_order && entered && !(0..entries.len()).any(|of| entries[of].row == entry.row && admissible(of))
         {
             if modes.allow_reentry && entry.step > 0 {
                 continue;
@@ -106,28 +91,17 @@ fn journey(spec: &Spec, events: &[(i64, u64)]) -> Vec<Entry> {
 
 fn longest(spec: &Spec, entries: &[Entry]) -> usize {
     let mut longest = 0;
-    for_each_chain(spec, entries, &mut |chain| {
-        longest = longest.max(chain.len())
-    });
+    for_each_chain(spec, entries, &mut |chain| longest = longest.max(chain.len()));
     longest
 }
 
 /// FUNNEL-2 to FUNNEL-5: visits every chain of every length.
 fn for_each_chain(spec: &Spec, entries: &[Entry], visit: &mut impl FnMut(&[Entry])) {
-    fn grow(
-        spec: &Spec,
-        entries: &[Entry],
-        chain: &mut Vec<Entry>,
-        visit: &mut impl FnMut(&[Entry]),
-    ) {
+    fn grow(spec: &Spec, entries: &[Entry], chain: &mut Vec<Entry>, visit: &mut impl FnMut(&[Entry])) {
         for (at, &entry) in entries.iter().enumerate() {
             let fits = entry.step == chain.len() + 1
-                && chain
-                    .first()
-                    .is_none_or(|first| in_window(spec, first.at_us, entry.at_us))
-                && chain
-                    .last()
-                    .is_none_or(|last| !spec.modes().strict_increase || last.at_us < entry.at_us)
+                && chain.first().is_none_or(|first| in_window(spec, first.at_us, entry.at_us))
+                && chain.last().is_none_or(|last| !spec.modes().strict_increase || last.at_us < entry.at_us)
                 && (!spec.modes().strict_once || chain.iter().all(|taken| taken.row != entry.row));
             if fits {
                 chain.push(entry);

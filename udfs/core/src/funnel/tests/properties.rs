@@ -22,22 +22,13 @@ fn any_events() -> impl Strategy<Value = Events> {
 fn any_spec() -> impl Strategy<Value = Spec> {
     let window_us = prop_oneof![6 => 1..12i64, 1 => Just(i64::MAX)];
     let report = select(vec![Report::First, Report::Last, Report::Fastest]);
-    (
-        1..=4usize,
-        window_us,
-        select(Modes::SUPPORTED.to_vec()),
-        report,
-    )
-        .prop_map(|(steps, window_us, modes, report)| {
-            Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
-        })
+    (1..=4usize, window_us, select(Modes::SUPPORTED.to_vec()), report).prop_map(|(steps, window_us, modes, report)| {
+        Spec::try_new(steps, window_us, modes, Compat::Tributary, report).expect("valid spec")
+    })
 }
 
 fn level_in(mode: &str, spec: &Spec, events: &Events) -> u32 {
-    level_of(
-        &super::spec(spec.steps(), spec.window_us(), modes(mode)),
-        events,
-    )
+    level_of(&super::spec(spec.steps(), spec.window_us(), modes(mode)), events)
 }
 
 proptest! {
@@ -165,19 +156,16 @@ fn long_events() -> impl Strategy<Value = (usize, Events)> {
         let row = (0..steps, 0..4i64, any::<u64>(), 0..12u32);
         prop::collection::vec(row, 0..200).prop_map(move |rows| {
             let mut at_us = 0;
-            let events =
-                rows.into_iter()
-                    .enumerate()
-                    .map(|(index, (step, gap_us, extra, kind))| {
-                        at_us += gap_us;
-                        let mask = match kind {
-                            0 => 0,
-                            1 => 1 << step,
-                            2 => 1 << step | 1 << (extra % steps as u64),
-                            _ => 1 << (index % steps),
-                        };
-                        (at_us, mask)
-                    });
+            let events = rows.into_iter().enumerate().map(|(index, (step, gap_us, extra, kind))| {
+                at_us += gap_us;
+                let mask = match kind {
+                    0 => 0,
+                    1 => 1 << step,
+                    2 => 1 << step | 1 << (extra % steps as u64),
+                    _ => 1 << (index % steps),
+                };
+                (at_us, mask)
+            });
             (steps, events.collect())
         })
     })
@@ -233,8 +221,5 @@ proptest! {
 /// `PROPTEST_CASES` where set; else enough to meet every mode with every kind of tie, in a few
 /// seconds.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(2_000)
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000)
 }

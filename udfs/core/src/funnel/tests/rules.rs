@@ -10,10 +10,7 @@ fn native(chain: &str, mode: &str, events: &Events) -> u32 {
 }
 
 fn clickhouse(chain: &str, mode: &str, events: &Events) -> u32 {
-    level_of(
-        &with_compat(&spec(chain.len(), LONG, modes(mode)), Compat::ClickHouse),
-        events,
-    )
+    level_of(&with_compat(&spec(chain.len(), LONG, modes(mode)), Compat::ClickHouse), events)
 }
 
 #[test]
@@ -68,34 +65,13 @@ fn funnel_3_times_at_both_infinities_saturate() {
         assert_eq!(level_of(&spec, &[(past, 1), (past, 2)]), ties, "{modes}");
         assert_eq!(level_of(&spec, &[(past, 1), (past + 1, 2)]), 1, "{modes}");
         assert_eq!(level_of(&spec, &[(past, 1), (0, 1), (5, 2)]), 2, "{modes}");
-        assert_eq!(
-            level_of(&spec, &[(future, 1), (future, 2)]),
-            ties,
-            "{modes}"
-        );
-        assert_eq!(
-            level_of(&spec, &[(future - 5, 1), (future, 2)]),
-            2,
-            "{modes}"
-        );
-        assert_eq!(
-            level_of(&spec, &[(future - 11, 1), (future, 2)]),
-            1,
-            "{modes}"
-        );
+        assert_eq!(level_of(&spec, &[(future, 1), (future, 2)]), ties, "{modes}");
+        assert_eq!(level_of(&spec, &[(future - 5, 1), (future, 2)]), 2, "{modes}");
+        assert_eq!(level_of(&spec, &[(future - 11, 1), (future, 2)]), 1, "{modes}");
         assert_eq!(level_of(&spec, &[(past, 1), (future, 2)]), 1, "{modes}");
     }
-    assert_eq!(
-        times_of(
-            &spec(2, 10, modes("")),
-            &[(past, 1), (past, 2), (future, 1)]
-        ),
-        [past, past]
-    );
-    assert_eq!(
-        level_of(&spec(2, i64::MAX, modes("")), &[(1, 1), (future, 2)]),
-        2
-    );
+    assert_eq!(times_of(&spec(2, 10, modes("")), &[(past, 1), (past, 2), (future, 1)]), [past, past]);
+    assert_eq!(level_of(&spec(2, i64::MAX, modes("")), &[(1, 1), (future, 2)]), 2);
 }
 
 #[test]
@@ -111,10 +87,7 @@ fn funnel_4_an_entry_at_the_time_of_the_next_step_does_not_hide_the_earlier_one(
     let rows = events("ab", "0:a 1:a 1:b");
     assert_eq!(native("ab", "strict_increase", &rows), 2);
     assert_eq!(clickhouse("ab", "strict_increase", &rows), 1);
-    assert_eq!(
-        times_of(&spec(2, LONG, modes("strict_increase")), &rows),
-        [0, SECOND]
-    );
+    assert_eq!(times_of(&spec(2, LONG, modes("strict_increase")), &rows), [0, SECOND]);
     let rows = events("abc", "0:a 1:b 2:b 2:c");
     assert_eq!(native("abc", "strict_increase", &rows), 3);
     assert_eq!(clickhouse("abc", "strict_increase", &rows), 2);
@@ -128,39 +101,20 @@ fn funnel_5_a_row_serves_one_step_of_a_chain() {
     assert_eq!(native("aaa", "", &events("aaa", "0:a")), 3);
     assert_eq!(native("aaa", "strict_once", &events("aaa", "0:a")), 1);
     assert_eq!(native("aaa", "strict_once", &events("aaa", "0:a 0:a")), 2);
-    assert_eq!(
-        native("aaa", "strict_once", &events("aaa", "0:a 0:a 0:a")),
-        3
-    );
+    assert_eq!(native("aaa", "strict_once", &events("aaa", "0:a 0:a 0:a")), 3);
 }
 
 #[test]
 fn funnel_5_rows_of_one_time_are_shared_out_for_the_longest_chain() {
     // Step a must leave the row `ab` to step b, which must leave `bc` to step c.
     for text in ["0:ab 0:a 0:bc", "0:bc 0:ab 0:a", "0:a 0:bc 0:ab"] {
-        assert_eq!(
-            native("abc", "strict_once", &events("abc", text)),
-            3,
-            "{text}"
-        );
+        assert_eq!(native("abc", "strict_once", &events("abc", text)), 3, "{text}");
     }
     assert_eq!(native("abc", "strict_once", &events("abc", "0:ab 0:ab")), 2);
-    assert_eq!(
-        native("abc", "strict_once", &events("abc", "0:abc 0:abc")),
-        2
-    );
+    assert_eq!(native("abc", "strict_once", &events("abc", "0:abc 0:abc")), 2);
     // An earlier a frees both rows for b and c.
-    assert_eq!(
-        native("abc", "strict_once", &events("abc", "0:a 1:abc 1:abc")),
-        3
-    );
-    assert_eq!(
-        times_of(
-            &spec(3, LONG, modes("strict_once")),
-            &events("abc", "0:a 1:abc 1:abc")
-        ),
-        [0, SECOND, SECOND]
-    );
+    assert_eq!(native("abc", "strict_once", &events("abc", "0:a 1:abc 1:abc")), 3);
+    assert_eq!(times_of(&spec(3, LONG, modes("strict_once")), &events("abc", "0:a 1:abc 1:abc")), [0, SECOND, SECOND]);
 }
 
 #[test]
@@ -193,23 +147,14 @@ fn funnel_7_equal_rows_repeat_each_other() {
     let mode = "strict_deduplication";
     assert_eq!(native("abc", mode, &events("abc", "0:a 1:b 1:b 1:c")), 2);
     assert_eq!(native("abc", mode, &events("abc", "0:a 1:bc 2:b")), 3);
-    assert_eq!(
-        times_of(
-            &spec(3, LONG, modes(mode)),
-            &events("abc", "0:a 1:b 1:b 1:c")
-        ),
-        [0, SECOND]
-    );
+    assert_eq!(times_of(&spec(3, LONG, modes(mode)), &events("abc", "0:a 1:b 1:b 1:c")), [0, SECOND]);
 }
 
 #[test]
 fn funnel_7_reached_means_by_a_chain_of_the_mode() {
     // Under strict_increase b at the time of a reached nothing, so the next b repeats nothing.
     let rows = events("abc", "0:a 0:b 1:b 2:c");
-    assert_eq!(
-        native("abc", "strict_deduplication+strict_increase", &rows),
-        3
-    );
+    assert_eq!(native("abc", "strict_deduplication+strict_increase", &rows), 3);
     assert_eq!(native("abc", "strict_deduplication", &rows), 2);
 }
 
@@ -248,14 +193,8 @@ fn funnel_8_a_row_is_an_intruder_only_if_none_of_its_steps_is_due() {
     let rows = in_turn("abac", "abac");
     assert_eq!(native("abac", "strict_order", &rows), 4);
     assert_eq!(clickhouse("abac", "strict_order", &rows), 1);
-    assert_eq!(
-        native("abcd", "strict_order", &events("abcd", "0:a 1:cd 2:b")),
-        1
-    );
-    assert_eq!(
-        native("abcd", "strict_order", &events("abcd", "0:a 1:bd 2:c 3:d")),
-        4
-    );
+    assert_eq!(native("abcd", "strict_order", &events("abcd", "0:a 1:cd 2:b")), 1);
+    assert_eq!(native("abcd", "strict_order", &events("abcd", "0:a 1:bd 2:c 3:d")), 4);
 }
 
 #[test]
@@ -274,10 +213,7 @@ fn funnel_8_with_increase_a_step_can_be_due_without_extending_the_chain() {
     // is step 3.
     let rows = events("abc", "0:a 1:b 1:c 2:c");
     assert_eq!(native("abc", "strict_order+strict_increase", &rows), 3);
-    assert_eq!(
-        times_of(&spec(3, LONG, modes("strict_order+strict_increase")), &rows),
-        [0, SECOND, 2 * SECOND]
-    );
+    assert_eq!(times_of(&spec(3, LONG, modes("strict_order+strict_increase")), &rows), [0, SECOND, 2 * SECOND]);
 }
 
 #[test]
@@ -296,14 +232,8 @@ fn funnel_10_the_report_chooses_among_the_longest_chains() {
     let spec = spec(3, 12 * SECOND, modes(""));
     let report = |report| times_of(&with_report(&spec, report), &rows);
     assert_eq!(report(Report::First), [0, 3 * SECOND, 9 * SECOND]);
-    assert_eq!(
-        report(Report::Fastest),
-        [10 * SECOND, 11 * SECOND, 14 * SECOND]
-    );
-    assert_eq!(
-        report(Report::Last),
-        [20 * SECOND, 29 * SECOND, 30 * SECOND]
-    );
+    assert_eq!(report(Report::Fastest), [10 * SECOND, 11 * SECOND, 14 * SECOND]);
+    assert_eq!(report(Report::Last), [20 * SECOND, 29 * SECOND, 30 * SECOND]);
 }
 
 #[test]
@@ -324,13 +254,7 @@ fn funnel_10_a_partial_funnel_reports_the_steps_it_reached() {
 fn funnel_10_times_are_appended() {
     let (at_us, masks) = columns(&in_turn("ab", "ab"));
     let mut out = vec![7];
-    super::super::times(
-        &spec(2, LONG, modes("")),
-        &at_us,
-        &masks,
-        &mut Scratch::default(),
-        &mut out,
-    );
+    super::super::times(&spec(2, LONG, modes("")), &at_us, &masks, &mut Scratch::default(), &mut out);
     assert_eq!(out, [7, 0, SECOND]);
 }
 
@@ -344,22 +268,13 @@ fn funnel_11_sixty_four_steps_work_and_other_bits_are_ignored() {
     }
     assert_eq!(level_of(&spec(2, LONG, modes("")), &[(0, u64::MAX)]), 2);
     // A bit beyond the steps is no step: an intruder.
-    assert_eq!(
-        level_of(
-            &spec(2, LONG, modes("strict_order")),
-            &[(0, 1), (1, 4), (2, 2)]
-        ),
-        1
-    );
+    assert_eq!(level_of(&spec(2, LONG, modes("strict_order")), &[(0, 1), (1, 4), (2, 2)]), 1);
 }
 
 #[test]
 fn funnel_12_clickhouse_ends_with_the_chain_that_completes_first() {
     let spec = with_compat(&spec(2, LONG, modes("")), Compat::ClickHouse);
-    assert_eq!(
-        times_of(&spec, &in_turn("ab", "aabab")),
-        [SECOND, 2 * SECOND]
-    );
+    assert_eq!(times_of(&spec, &in_turn("ab", "aabab")), [SECOND, 2 * SECOND]);
     // Incomplete, the chain stored last.
     assert_eq!(times_of(&spec, &in_turn("ab", "aa")), [SECOND]);
     assert_eq!(times_of(&spec, &Events::new()), []);
@@ -381,7 +296,6 @@ fn every_width_of_mask_gives_the_same_answer() {
     assert_eq!(level(&spec, &at_us, &[1u32, 2, 4], &mut scratch), 3);
     assert_eq!(level(&spec, &at_us, &[1u64, 2, 4], &mut scratch), 3);
     // A step beyond the mask's bits is never satisfied.
-    let nine =
-        Spec::try_new(9, 10, modes(""), Compat::Tributary, Report::First).expect("valid spec");
+    let nine = Spec::try_new(9, 10, modes(""), Compat::Tributary, Report::First).expect("valid spec");
     assert_eq!(level(&nine, &[0], &[u8::MAX], &mut scratch), 8);
 }

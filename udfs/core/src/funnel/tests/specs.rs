@@ -19,16 +19,8 @@ fn eight_of_the_thirty_two_combinations_are_supported() {
 
 #[test]
 fn names_make_modes_in_any_order_and_twice() {
-    let modes =
-        Modes::from_names(["strict_increase", "strict_order", "strict_order"]).expect("supported");
-    assert_eq!(
-        modes,
-        Modes {
-            strict_order: true,
-            strict_increase: true,
-            ..Modes::DEFAULT
-        }
-    );
+    let modes = Modes::from_names(["strict_increase", "strict_order", "strict_order"]).expect("supported");
+    assert_eq!(modes, Modes { strict_order: true, strict_increase: true, ..Modes::DEFAULT });
     assert_eq!(modes.to_string(), "strict_order + strict_increase");
     assert_eq!(Modes::from_names([]), Ok(Modes::DEFAULT));
     for modes in Modes::SUPPORTED {
@@ -39,12 +31,7 @@ fn names_make_modes_in_any_order_and_twice() {
 #[test]
 fn an_unknown_mode_is_refused_by_name() {
     for name in ["strict", "STRICT_ORDER", "", "strict_order "] {
-        assert_eq!(
-            Modes::from_names([name]),
-            Err(ModesError::Unknown {
-                name: name.to_owned()
-            })
-        );
+        assert_eq!(Modes::from_names([name]), Err(ModesError::Unknown { name: name.to_owned() }));
     }
     assert_eq!(
         Modes::from_names(["strict"]).map_err(|error| error.to_string()),
@@ -67,11 +54,7 @@ fn reentry_without_order_has_its_own_words() {
 
 #[test]
 fn an_unsupported_combination_names_the_supported_ones() {
-    let modes = Modes {
-        strict_order: true,
-        strict_deduplication: true,
-        ..Modes::DEFAULT
-    };
+    let modes = Modes { strict_order: true, strict_deduplication: true, ..Modes::DEFAULT };
     let error = modes.check().expect_err("unsupported");
     assert_eq!(error, ModesError::Unsupported { modes });
     assert_eq!(
@@ -86,32 +69,17 @@ fn an_unsupported_combination_names_the_supported_ones() {
 
 #[test]
 fn a_funnel_has_one_to_sixty_four_steps() {
-    let try_steps =
-        |steps| Spec::try_new(steps, 1, Modes::DEFAULT, Compat::Tributary, Report::First);
+    let try_steps = |steps| Spec::try_new(steps, 1, Modes::DEFAULT, Compat::Tributary, Report::First);
     assert_eq!(try_steps(0), Err(SpecError::Steps { steps: 0 }));
     assert!(try_steps(1).is_ok());
     assert!(try_steps(MAX_STEPS).is_ok());
-    assert_eq!(
-        try_steps(MAX_STEPS + 1),
-        Err(SpecError::Steps { steps: 65 })
-    );
-    assert_eq!(
-        SpecError::Steps { steps: 65 }.to_string(),
-        "a funnel has 1 to 64 steps, got 65"
-    );
+    assert_eq!(try_steps(MAX_STEPS + 1), Err(SpecError::Steps { steps: 65 }));
+    assert_eq!(SpecError::Steps { steps: 65 }.to_string(), "a funnel has 1 to 64 steps, got 65");
 }
 
 #[test]
 fn a_window_is_positive() {
-    let try_window = |window_us| {
-        Spec::try_new(
-            2,
-            window_us,
-            Modes::DEFAULT,
-            Compat::Tributary,
-            Report::First,
-        )
-    };
+    let try_window = |window_us| Spec::try_new(2, window_us, Modes::DEFAULT, Compat::Tributary, Report::First);
     assert_eq!(try_window(0), Err(SpecError::Window { window_us: 0 }));
     assert_eq!(try_window(-1), Err(SpecError::Window { window_us: -1 }));
     assert!(try_window(1).is_ok());
@@ -129,8 +97,7 @@ fn clickhouse_leaves_no_report_to_choose() {
 #[test]
 fn only_strict_order_sees_rows_without_a_step() {
     for modes in Modes::SUPPORTED {
-        let spec =
-            Spec::try_new(2, 1, modes, Compat::Tributary, Report::First).expect("valid spec");
+        let spec = Spec::try_new(2, 1, modes, Compat::Tributary, Report::First).expect("valid spec");
         assert_eq!(spec.sees_all_rows(), modes.strict_order);
     }
 }
