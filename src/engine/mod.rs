@@ -18,6 +18,8 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinHandle;
 
+pub use tributary_udfs::TributaryOptions;
+
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 

@@ -12,9 +12,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
-use tributary_udfs::TributaryOptions;
 
 use crate::catalog;
+use crate::engine::TributaryOptions;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
 

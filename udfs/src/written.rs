@@ -1,5 +1,6 @@
 //! Expressions in the words of SQL, for labels and plans.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr};
@@ -11,6 +12,10 @@ pub(crate) fn expr(expr: &Expr) -> String {
     match expr {
         Expr::Alias(alias) => self::expr(&alias.expr),
         Expr::Cast(cast) => self::expr(&cast.expr),
+        // Text that is read as an interval stays text, so that the two ways to write one differ here too.
+        Expr::Literal(value, _) if matches!(value.data_type(), DataType::Interval(_)) && !value.is_null() => {
+            format!("INTERVAL {}", literal(value))
+        }
         Expr::Literal(value, _) => literal(value),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => format!("{} {op} {}", operand(left), operand(right)),
         Expr::Not(inner) => format!("NOT {}", operand(inner)),

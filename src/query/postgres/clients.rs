@@ -389,3 +389,72 @@ async fn psycopg_finds_a_type_by_name() {
     let answer = connection.try_run_with(&sql, vec![ScalarValue::from("int4")]).await.expect("the type is found");
     assert_eq!(answer.rows, [["int4", "23", "1007", "integer", ","]]);
 }
+
+#[tokio::test]
+async fn everyday_queries_keep_their_meaning_and_get_their_names() {
+    let connection = Connection::usual().await;
+    let given: [(&str, &[&str]); 22] = [
+        ("SELECT event, count(*) FROM events GROUP BY event ORDER BY count(*) DESC, event", &["event", "count"]),
+        ("SELECT DISTINCT lower(event) FROM events ORDER BY lower(event)", &["lower"]),
+        ("SELECT 1, 1, 1::bigint, 1::smallint", &["?column?", "?column?", "int8", "int2"]),
+        ("SELECT count(*), count(*) FROM events", &["count", "count"]),
+        ("SELECT e.n, e.n, e.* FROM (SELECT n FROM events) e", &["n", "n", "n"]),
+        ("SELECT a.n, b.n FROM events a JOIN events b ON a.user_id = b.user_id ORDER BY b.n", &["n", "n"]),
+        ("SELECT count FROM (SELECT count(*) FROM events) s", &["count"]),
+        ("WITH x AS (SELECT max(n) FROM events) SELECT max FROM x", &["max"]),
+        (
+            "SELECT event_time::date, count(*) FROM events GROUP BY event_time::date ORDER BY 1",
+            &["event_time", "count"],
+        ),
+        ("SELECT event_time::date FROM events e ORDER BY e.event_time", &["event_time"]),
+        (
+            "SELECT event_time::date AS d, count(*) FROM events GROUP BY d HAVING count(*) > 0 ORDER BY d",
+            &["d", "count"],
+        ),
+        ("SELECT max(n) FROM events GROUP BY event HAVING max(n) > 1", &["max"]),
+        ("SELECT count(*) FROM (SELECT 1 AS count) s GROUP BY count HAVING sum(count) > 0", &["count"]),
+        ("SELECT lower(event) FROM events UNION SELECT 'a' ORDER BY 1", &["lower"]),
+        ("SELECT x FROM generate_series(1, 3) AS t(x) FETCH FIRST 2 ROWS ONLY", &["x"]),
+        (
+            "SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY event_time) FROM events",
+            &["user_id", "row_number"],
+        ),
+        (
+            "SELECT current_user, current_schema, pg_backend_pid()",
+            &["current_user", "current_schema", "pg_backend_pid"],
+        ),
+        (
+            "SELECT n, (SELECT city FROM users u WHERE u.user_id = e.user_id), EXISTS(SELECT 1 FROM users) FROM events e",
+            &["n", "city", "exists"],
+        ),
+        ("SELECT n FROM events WHERE event = ANY('{a,b}') OR event <> ALL(ARRAY['a'])", &["n"]),
+        (
+            "SELECT array_agg(n ORDER BY n), ARRAY(SELECT city FROM users ORDER BY 1) FROM events",
+            &["array_agg", "array"],
+        ),
+        ("SELECT n FROM events WHERE event LIKE 'a/_%' ESCAPE '/' ORDER BY event COLLATE \"C\"", &["n"]),
+        (
+            "SELECT pg_size_pretty(123456789), format_type(1700, 655366), 'events'::regclass::oid > 0",
+            &["pg_size_pretty", "format_type", "?column?"],
+        ),
+    ];
+    for (sql, labels) in given {
+        assert_eq!(connection.run(sql).await.labels, labels, "{sql}");
+    }
+    let shown =
+        connection.run("SELECT current_user, current_schema, pg_backend_pid(), format_type(1700, 655366)").await;
+    assert_eq!(shown.rows, [["anna", "demo", "4242", "numeric(10,2)"]]);
+    let two = connection.run("SELECT x FROM generate_series(1, 3) AS t(x) FETCH FIRST 2 ROWS ONLY").await;
+    assert_eq!(two.rows.len(), 2);
+}
+
+#[tokio::test]
+async fn a_scalar_subquery_with_two_rows_fails_as_in_postgresql() {
+    let connection = Connection::usual().await;
+    let sql = "SELECT (SELECT y FROM (VALUES (1, 1), (1, 2)) u(x, y) WHERE u.x = t.x) FROM (VALUES (1)) t(x)";
+    let error = connection.try_run(sql).await.expect_err("there are two rows");
+    assert!(error.to_string().contains("more than one row returned by a subquery used as an expression"), "{error}");
+    let one = "SELECT (SELECT y FROM (VALUES (1, 7), (2, 8)) u(x, y) WHERE u.x = t.x) AS y FROM (VALUES (1), (3)) t(x) ORDER BY t.x";
+    let answer = connection.run(one).await;
+    assert_eq!(answer.rows, [["7"], [""]]);
+}
