@@ -145,7 +145,8 @@ shows "an unknown option names the nearest" "select funnel(event_time, '7 days',
 shows "a window that cannot be" "select funnel(event_time, '-1 day', event = 'a') from events;" "ERROR: funnel: argument 'within'" "-1 day"
 shows "SQLSTATE with VERBOSITY verbose" $'\\set VERBOSITY verbose\nselect 1 / 0;\nselect * from nowhere;' "22012" "42P01" "division by zero"
 shows "\errverbose" $'select 1 / 0;\n\\errverbose' "ERROR: 22012"
-shows "a literal with a point is exact" "select 0.1 + 0.2 as sum, 1.50 as price;" " 0.3 | 1.50"
+shows "a literal with a point is a float, unlike PostgreSQL's numeric, and exact where cast" \
+    "select 0.1 + 0.2 as sum, 0.1::numeric(10, 2) + 0.2::numeric(10, 2) as exact;" " 0.30000000000000004 | 0.30"
 shows "nothing of a text with a syntax error runs" $'select 1 as ran_anyway \\; selec 2;' "ERROR: syntax error" "!(1 row)"
 shows "ON_ERROR_STOP stops" $'\\set ON_ERROR_STOP on\nselect 1 / 0;\nselect \'went on\' as x;' "division by zero" "!went on"
 shows "writing is refused in words" "insert into events select * from events;" "ERROR:" "not supported" "!server closed"
