@@ -13,6 +13,16 @@ def check(function):
     return function
 
 
+def wrong_today(reason):
+    """Marks a check of a known bug: it says what is right, and must fail until somebody puts it right."""
+
+    def mark(function):
+        function.wrong_today = reason
+        return check(function)
+
+    return mark
+
+
 def equal(got, expected):
     """Fails with both sides."""
     if got != expected or type(got) is not type(expected):
@@ -31,15 +41,23 @@ def run():
     failed = 0
     for function in chosen:
         started = time.monotonic()
+        sentence = function.__name__.replace("_", " ")
+        known = getattr(function, "wrong_today", None)
         try:
             function()
+            if known:
+                failed += 1
+                print(f"FAILED: {sentence}\n  this is right now: take the mark 'wrong today' off")
         except Exception as error:  # Whatever a driver raises is the news.
+            if known:
+                print(f"wrong today: {sentence}: {known}")
+                continue
             failed += 1
             frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == function.__code__.co_filename]
             line = f" (line {frames[-1].lineno})" if frames else ""
-            print(f"FAILED: {function.__name__.replace('_', ' ')}{line}\n  {type(error).__name__}: {error}")
+            print(f"FAILED: {sentence}{line}\n  {type(error).__name__}: {error}")
         took = time.monotonic() - started
         if took > 10:
-            print(f"slow: {function.__name__.replace('_', ' ')} took {took:.1f} s")
+            print(f"slow: {sentence} took {took:.1f} s")
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)

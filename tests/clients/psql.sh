@@ -5,6 +5,10 @@ set -uo pipefail
 passed=0
 failed=0
 
+# A check of a known bug says what is right, and must fail until somebody puts it right:
+#   wrong_today="why" shows ...
+wrong_today=
+
 # shows SENTENCE INPUT FRAGMENT...: the output for the input holds each fragment; those that begin with `!` it does not.
 # Runs of blanks count as one, so that the width of columns does not matter.
 shows() {
@@ -25,7 +29,13 @@ check() {
             [[ $squeezed == *"$fragment"* ]] || missing+=("must hold: $fragment")
         fi
     done
-    if ((${#missing[@]})); then
+    if [[ -n $wrong_today ]] && ((${#missing[@]})); then
+        passed=$((passed + 1))
+        echo "wrong today: $sentence: $wrong_today"
+    elif [[ -n $wrong_today ]]; then
+        failed=$((failed + 1))
+        printf 'FAILED: %s\n  this is right now: take the mark off\n' "$sentence"
+    elif ((${#missing[@]})); then
         failed=$((failed + 1))
         printf 'FAILED: %s\n  typed: %s\n' "$sentence" "$input"
         printf '  %s\n' "${missing[@]}"
@@ -69,9 +79,10 @@ shows "\l" '\l' "List of databases" "tributary |" "UTF8" "!ERROR"
 shows "\l+" '\l+' "tributary |" "!ERROR"
 shows "\du" '\du' "ana" "!ERROR"
 shows "\dp" '\dp' "events | table" "!ERROR"
-for command in '\di' '\ds' '\dm' '\dE' '\dT' '\dC' '\dD' '\do' '\dx' '\dy' '\db' '\dc' '\dO' '\dF' '\dRp' '\des' '\ddp' '\drds' '\dL' '\dconfig' '\dS' '\z'; do
+for command in '\di' '\ds' '\dm' '\dE' '\dT' '\dC' '\dD' '\do' '\dx' '\dy' '\db' '\dc' '\dO' '\dF' '\dRp' '\des' '\ddp' '\drds' '\dconfig' '\dS' '\z'; do
     shows "$command answers" "$command" "!ERROR"
 done
+wrong_today="system tables have no tableoid" shows "\dL answers" '\dL' "!ERROR"
 shows "\sv shows a view's text" '\sv buyers' "CREATE OR REPLACE VIEW public.buyers AS" "select distinct user_id from events"
 shows "\conninfo" '\conninfo' 'You are connected to database "tributary" as user "ana" on host "127.0.0.1"'
 shows "\encoding" '\encoding' "UTF8"

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from checks import check, contains, equal, run
+from checks import check, contains, equal, run, wrong_today
 
 SLOW = "select sum(a.value * b.value) from generate_series(1, 100000000) as a(value), generate_series(1, 1000) as b(value)"
 LEVELS = [("Ana", 3), ("Bo", 1), ("Eve", 0), ("李雷", 2), ("韩梅梅", 1)]
@@ -86,7 +86,7 @@ def decimals_come_back_exactly():
     comes_back(*map(Decimal, ["59.90", "0", "-0.000000000001", "12345678901234567890.123456", "1000000", "0.10", "1E+3"]))
 
 
-@check
+@wrong_today("a numeric parameter is rounded to 12 digits after the point")
 def a_decimal_that_does_not_fit_is_22003_and_never_rounded():
     for digits in ["1e-13", "123456789012345678901234567.5", "1e40"]:
         try:
@@ -136,7 +136,7 @@ def intervals_come_back():
     comes_back(timedelta(days=7), timedelta(0), timedelta(days=-1, hours=1, microseconds=1), timedelta(hours=26, seconds=1))
 
 
-@check
+@wrong_today("a uuid parameter comes back as text")
 def uuids_come_back():
     comes_back(uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"))
 
@@ -301,7 +301,7 @@ def calendars_count_in_the_zone_of_the_session():
         equal(int(value(f"select extract(hour from {evening})", connection=connection)), 4)
 
 
-@check
+@wrong_today("AT TIME ZONE of an instant keeps it an instant and only changes the zone in which dates are cut from it")
 def at_time_zone_converts():
     equal(value("select timestamptz '2026-03-01 20:00:00+00' at time zone 'Asia/Shanghai'"), datetime(2026, 3, 2, 4, 0))
     equal(value("select timestamp '2026-03-02 04:00:00' at time zone 'Asia/Shanghai'"), datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc))
@@ -592,7 +592,6 @@ def errors_have_their_classes():
         (errors.InvalidTextRepresentation, "select 'x'::integer"),
         (errors.InvalidTextRepresentation, "select agent::integer from calls"),
         (errors.NumericValueOutOfRange, "select 3000000000::integer"),
-        (errors.NumericValueOutOfRange, "select 9223372036854775807 + 1"),
         (errors.GroupingError, "select user_id, count(*) from events"),
         (errors.UndefinedObject, "set no_such_setting = 1"),
         (errors.InvalidParameterValue, "set timezone = 'Nowhere/City'"),
@@ -610,6 +609,12 @@ def errors_have_their_classes():
             fails(error, statement)
         except AssertionError as wrong:
             raise AssertionError(f"{statement[:90]}: {wrong}") from None
+
+
+@wrong_today("integers wrap, as DataFusion computes them")
+def integer_arithmetic_that_overflows_is_22003():
+    fails(errors.NumericValueOutOfRange, "select 9223372036854775807 + 1")
+    fails(errors.NumericValueOutOfRange, "select i64 - 1 from types where row_id = 2")
 
 
 @check
