@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
-use super::ast::{constant, folded, last_name};
+use super::ast::{folded, last_name};
 use super::casts::normalize_type;
 use crate::catalog::REPEATED;
 use crate::catalog::system::parse_type;
@@ -55,27 +55,6 @@ fn add_to_branches(body: &mut SetExpr) {
 }
 
 /// `reserved` are names that mean columns of the input elsewhere in the query.
-/// `SELECT DISTINCT lower(x) ... ORDER BY lower(x)` orders by its first column.
-///
-/// Once that column has a name, DataFusion no longer sees that the two are the same.
-fn order_distinct_by_place(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_ref() else { return };
-    let Some(OrderBy { kind: OrderByKind::Expressions(orders), .. }) = &mut query.order_by else { return };
-    if select.distinct.is_none() {
-        return;
-    }
-    for order in orders {
-        let is_column = matches!(order.expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_));
-        let place = select.projection.iter().position(|item| match item {
-            SelectItem::UnnamedExpr(expr) => *expr == order.expr,
-            _ => false,
-        });
-        if let (false, Some(place)) = (is_column, place) {
-            order.expr = constant(Value::Number((place + 1).to_string(), false));
-        }
-    }
-}
-
 fn add_to_select(select: &mut Select, mut reserved: BTreeSet<String>) {
     let wildcards = Wildcards::of(select);
     reserved.extend(grouped_names(select));
