@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
+    AccessExpr, DataType, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Statement, Subscript, TrimWhereField, Value, Visit, VisitMut, Visitor,
     VisitorMut,
 };
@@ -32,6 +32,7 @@ impl VisitorMut for Labeller {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        order_distinct_by_place(query);
         let ordered = names_of_order_inputs(query);
         match query.body.as_mut() {
             SetExpr::Select(select) => add_to_select(select, ordered),
@@ -51,6 +52,27 @@ fn add_to_branches(body: &mut SetExpr) {
             add_to_branches(right);
         }
         _ => {}
+    }
+}
+
+/// `SELECT DISTINCT lower(x) ... ORDER BY lower(x)` orders by its first column.
+///
+/// Once that column has a name, DataFusion no longer sees that the two are the same.
+fn order_distinct_by_place(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let Some(OrderBy { kind: OrderByKind::Expressions(orders), .. }) = &mut query.order_by else { return };
+    if select.distinct.is_none() {
+        return;
+    }
+    for order in orders {
+        let is_column = matches!(order.expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_));
+        let place = select.projection.iter().position(|item| match item {
+            SelectItem::UnnamedExpr(expr) => *expr == order.expr,
+            _ => false,
+        });
+        if let (false, Some(place)) = (is_column, place) {
+            order.expr = constant(Value::Number((place + 1).to_string(), false));
+        }
     }
 }
 
