@@ -300,7 +300,7 @@ mod tests {
     fn a_syntax_error_points_at_its_character_also_after_chinese_text() {
         let error = parse("select '茶' as x;\nselect 1 frm t t2").unwrap_err();
         assert_eq!(error.state, SqlState::SYNTAX_ERROR);
-        assert_eq!(error.position, Some(30));
+        assert_eq!(error.position, Some(31));
     }
 
     #[test]

@@ -70,12 +70,8 @@ pub async fn plan(
     let hints = parameters::hints(&statement);
     postgres::rewrite(&mut statement)?;
     tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
-    parameters::declare(&mut statement, declared);
     let shape = shape_of(&mut statement)?;
-    let plan = state
-        .statement_to_plan(DfStatement::Statement(Box::new(statement)))
-        .await
-        .map_err(|e| errors::from_datafusion(&e, source))?;
+    let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
     refuse_what_only_reads_may_not(&plan)?;
     let columns = match shape {
@@ -88,6 +84,28 @@ pub async fn plan(
         check_early(&state, &plan, source)?;
     }
     Ok(Planned { plan, parameters, columns, shape })
+}
+
+/// Plans with the declared types in place.
+///
+/// A numeric has no type that keeps every value's own digits, so it is left open unless the
+/// statement cannot be planned without it; then it has 12 digits after the point.
+async fn plan_declared(
+    state: &SessionState,
+    statement: Statement,
+    declared: &[Option<DataType>],
+) -> datafusion::error::Result<LogicalPlan> {
+    let is_numeric = |declared: &Option<DataType>| declared.as_ref().is_some_and(DataType::is_decimal);
+    let open: Vec<_> = declared.iter().map(|d| if is_numeric(d) { None } else { d.clone() }).collect();
+    let plan_with = async |types: &[Option<DataType>]| {
+        let mut statement = statement.clone();
+        parameters::declare(&mut statement, types);
+        state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await
+    };
+    match plan_with(&open).await {
+        Err(_) if declared.iter().any(is_numeric) => plan_with(declared).await,
+        planned => planned,
+    }
 }
 
 /// Puts values in the places of the parameters.

@@ -302,11 +302,14 @@ impl Definition {
                 Ok(number) => Ok(number.to_string()),
                 Err(_) => Err(wrong("Use a whole number.".to_owned())),
             },
-            Check::OneOf(allowed) => match allowed.iter().find(|a| a.eq_ignore_ascii_case(value.trim())) {
-                Some(_) if self.name == "client_encoding" => Ok("UTF8".to_owned()),
-                Some(found) => Ok((*found).to_owned()),
-                None => Err(wrong(format!("Available values: {}.", allowed.join(", ")))),
-            },
+            // The start-up message of asyncpg has the encoding's name in quotes; PostgreSQL looks at its letters only.
+            Check::OneOf(allowed) => {
+                match allowed.iter().find(|a| a.eq_ignore_ascii_case(value.trim().trim_matches('\''))) {
+                    Some(_) if self.name == "client_encoding" => Ok("UTF8".to_owned()),
+                    Some(found) => Ok((*found).to_owned()),
+                    None => Err(wrong(format!("Available values: {}.", allowed.join(", ")))),
+                }
+            }
             Check::TimeZone => check_time_zone(value)
                 .ok_or_else(|| wrong("Use a name like Asia/Shanghai or an offset like +08:00.".to_owned())),
             Check::Fixed if value.eq_ignore_ascii_case(self.default) => Ok(self.default.to_owned()),

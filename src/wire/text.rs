@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(text(|o| date(o, 0)), "1970-01-01");
         assert_eq!(text(|o| date(o, -1)), "1969-12-31");
         assert_eq!(text(|o| date(o, 20_513)), "2026-03-01");
-        assert_eq!(text(|o| date(o, -719_529)), "0001-12-31 BC");
+        assert_eq!(text(|o| date(o, -719_163)), "0001-12-31 BC");
         assert_eq!(text(|o| date(o, 2_932_897)), "10000-01-01");
     }
 

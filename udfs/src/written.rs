@@ -16,6 +16,8 @@ pub(crate) fn expr(expr: &Expr) -> String {
         Expr::Literal(value, _) if matches!(value.data_type(), DataType::Interval(_)) && !value.is_null() => {
             format!("INTERVAL {}", literal(value))
         }
+        // A whole float reads as one, apart from the integer.
+        Expr::Literal(ScalarValue::Float64(Some(number)), _) => format!("{number:?}"),
         Expr::Literal(value, _) => literal(value),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => format!("{} {op} {}", operand(left), operand(right)),
         Expr::Not(inner) => format!("NOT {}", operand(inner)),

@@ -227,3 +227,14 @@ fn system_descriptions(pg_description: &RecordBatch) -> Option<Vec<((Oid, Oid), 
             .collect(),
     )
 }
+
+/// The schema of every type, by the type's id.
+pub fn type_schemas(pg_type: Option<&RecordBatch>) -> HashMap<Oid, Oid> {
+    let ids = |name: &str| pg_type?.column_by_name(name)?.as_primitive_opt::<Int32Type>();
+    match (ids("oid"), ids("typnamespace")) {
+        (Some(types), Some(schemas)) => {
+            types.values().iter().zip(schemas.values()).map(|(kind, schema)| (*kind as Oid, *schema as Oid)).collect()
+        }
+        _ => HashMap::new(),
+    }
+}

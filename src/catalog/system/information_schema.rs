@@ -5,7 +5,7 @@ use postgres_types::{Kind, Type};
 
 use super::functions::{ListedFunction, argument_type, result_type};
 use super::info::FunctionKind;
-use super::relations::{columns_now, view_definition};
+use super::relations::{columns_now, is_nullable, view_definition};
 use super::rows::{Cell, Rows};
 use super::types::{NO_TYPMOD, column_type, format_type, numeric_precision_scale, parse_type};
 use super::{OWNER, SystemTables};
@@ -166,7 +166,7 @@ fn push_columns(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, syste
             relation.name.name.clone().into(),
             field.name().clone().into(),
             (index as i64 + 1).into(),
-            if field.is_nullable() { "YES" } else { "NO" }.into(),
+            if is_nullable(relation, field) { "YES" } else { "NO" }.into(),
             data_type(&kind).into(),
             (kind == Type::TEXT).then_some(1_073_741_824i64).into(),
             numbers.precision.into(),

@@ -117,6 +117,7 @@ pub struct SystemTables {
     statics: StaticRows,
     signatures: OnceLock<HashMap<Oid, ListedSignature>>,
     descriptions: OnceLock<HashMap<(Oid, Oid), String>>,
+    type_schemas: OnceLock<HashMap<Oid, Oid>>,
 }
 
 impl SystemTables {
@@ -144,7 +145,15 @@ impl SystemTables {
         }
         let shapes =
             shapes.into_iter().map(|shape| ((shape.schema.clone(), shape.name.clone()), Arc::new(shape))).collect();
-        Ok(Self { shapes, fixed, functions, statics, signatures: OnceLock::new(), descriptions: OnceLock::new() })
+        Ok(Self {
+            shapes,
+            fixed,
+            functions,
+            statics,
+            signatures: OnceLock::new(),
+            descriptions: OnceLock::new(),
+            type_schemas: OnceLock::new(),
+        })
     }
 
     /// The two system schemas, for the snapshot.
@@ -184,6 +193,11 @@ impl SystemTables {
         let signatures =
             self.signatures.get_or_init(|| functions::signatures(self.fixed.get("pg_proc"), &self.functions));
         signatures.get(&oid)
+    }
+
+    /// The id of the schema that a type is in. The first question reads all of `pg_type`.
+    pub fn type_schema(&self, oid: Oid) -> Option<Oid> {
+        self.type_schemas.get_or_init(|| functions::type_schemas(self.fixed.get("pg_type"))).get(&oid).copied()
     }
 
     /// The comment on an object of a system table (`class`), or on any object of that id.

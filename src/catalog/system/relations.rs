@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::rows::{Cell, Rows};
 use super::types::{column_type, parse_type, type_collation, type_length};
@@ -91,7 +91,8 @@ pub fn pg_class(snapshot: &Snapshot) -> Rows {
                 false.into(),
                 false.into(),
                 true.into(),
-                "n".into(),
+                // The default, of which psql says nothing.
+                "d".into(),
                 false.into(),
                 0i64.into(),
                 "0".into(),
@@ -199,7 +200,7 @@ fn push_attributes(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, sy
             if length == 8 { "d" } else { "i" }.into(),
             if length < 0 { "x" } else { "p" }.into(),
             "".into(),
-            (!field.is_nullable()).into(),
+            (!is_nullable(relation, field)).into(),
             false.into(),
             false.into(),
             "".into(),
@@ -211,6 +212,11 @@ fn push_attributes(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, sy
             (-1i64).into(),
         ]);
     }
+}
+
+/// Whether PostgreSQL would say that a column may be NULL: it never promises anything for a view's columns.
+pub fn is_nullable(relation: &Relation, field: &Field) -> bool {
+    field.is_nullable() || relation.kind() == RelationKind::View
 }
 
 /// `pg_tables`.

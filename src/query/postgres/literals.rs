@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_clock_of_an_interval_is_spelled_out() {
-        assert_eq!(interval_text("7 days 0:00:00"), "7 days 0 hours 0 minutes 0 seconds");
+        assert_eq!(interval_text("7 days 0:00:00"), "7 days 0 hours 00 minutes 00 seconds");
         assert_eq!(interval_text("1 year 2 mons -04:05:06.7"), "1 year 2 mons -04 hours -05 minutes -06.7 seconds");
         assert_eq!(interval_text("03:04"), "03 hours 04 minutes");
         assert_eq!(interval_text("7 days"), "7 days");

@@ -49,8 +49,12 @@ pub const FUNCTIONS: &[Function] = &[
         // Functions of ours are found by name alone, whatever the search path says.
         Ok(function.map(|_| true).into())
     }),
-    // Types, operators and the other objects below are all PostgreSQL's own, in pg_catalog, which is always searched.
-    Function::strict("pg_type_is_visible", OID, Returns::Bool, always_visible),
+    Function::strict("pg_type_is_visible", OID, Returns::Bool, |call, row| {
+        let schema = row.oid(0).and_then(|oid| call.catalog.server().system().type_schema(oid));
+        let name = schema.and_then(|oid| call.snapshot.schema_by_oid(oid)).map(|(name, _)| name);
+        Ok(name.map(|name| call.path.iter().any(|schema| schema == name)).into())
+    }),
+    // Operators and the other objects below are all PostgreSQL's own, in pg_catalog, which is always searched.
     Function::strict("pg_operator_is_visible", OID, Returns::Bool, always_visible),
     Function::strict("pg_opclass_is_visible", OID, Returns::Bool, always_visible),
     Function::strict("pg_opfamily_is_visible", OID, Returns::Bool, always_visible),
