@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
-use super::ast::{folded, last_name};
+use super::ast::{constant, folded, last_name};
 use super::casts::normalize_type;
 use crate::catalog::REPEATED;
 use crate::catalog::system::parse_type;
