@@ -25,11 +25,11 @@ pub fn rewrite_expr(expr: &mut Expr) {
             {
                 // `'{1,2}'::int[]`
                 **operand = items;
-            } else if let Some(name) = read_object(operand) {
-                if is_text(data_type) {
-                    rename_call(operand, &format!("{name}out"));
-                    *expr = take(operand);
-                }
+            } else if let Some(name) = read_object(operand)
+                && is_text(data_type)
+            {
+                rename_call(operand, &format!("{name}out"));
+                *expr = take(operand);
             }
         }
         Expr::TypedString(typed) => normalize_type(&mut typed.data_type),

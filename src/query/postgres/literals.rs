@@ -16,7 +16,7 @@ pub fn rewrite_expr(expr: &mut Expr) {
     match expr {
         Expr::Interval(interval) => {
             if let Some(text) = string_constant(&interval.value) {
-                *interval.value = text_constant(&interval_text(text).into_owned());
+                *interval.value = text_constant(&interval_text(text));
             }
         }
         Expr::TypedString(typed) => {
@@ -100,7 +100,7 @@ pub fn interval_text(text: &str) -> Cow<'_, str> {
     };
     let parts: Vec<&str> = digits.split(':').collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_number(part)) {
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_number) {
         return Cow::Borrowed(text);
     }
     let spelled: Vec<String> = parts
