@@ -63,7 +63,9 @@ impl From<&tributary_udfs::FunctionDoc> for FunctionInfo {
         Self {
             name: doc.name.to_owned(),
             kind: match doc.kind {
-                tributary_udfs::FunctionKind::Aggregate => FunctionKind::Aggregate,
+                tributary_udfs::FunctionKind::Aggregate | tributary_udfs::FunctionKind::AggregateOrWindow => {
+                    FunctionKind::Aggregate
+                }
                 tributary_udfs::FunctionKind::Scalar => FunctionKind::Scalar,
                 tributary_udfs::FunctionKind::Window => FunctionKind::Window,
             },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::doc::FunctionDoc;
 use crate::{funnel, step_mask};
@@ -24,4 +24,12 @@ pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
 /// The scalar functions, to register in any DataFusion program.
 pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     vec![step_mask::step_mask()]
+}
+
+/// The window functions, to register in any DataFusion program.
+///
+/// One that is an aggregate too shares its name: the planner takes the aggregate, and [`crate::install`] puts the
+/// window function in its place where a call has OVER.
+pub fn windows() -> Vec<Arc<WindowUDF>> {
+    vec![]
 }

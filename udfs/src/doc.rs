@@ -14,6 +14,8 @@ pub enum FunctionKind {
     Scalar,
     /// One row to one value, in view of other rows.
     Window,
+    /// Many rows to one value with GROUP BY, one row to one value with OVER.
+    AggregateOrWindow,
 }
 
 impl FunctionKind {
@@ -23,6 +25,7 @@ impl FunctionKind {
             Self::Aggregate => "aggregate",
             Self::Scalar => "scalar",
             Self::Window => "window",
+            Self::AggregateOrWindow => "aggregate and window",
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod sqlstate {
     pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
     /// Fewer arguments than the function needs.
     pub const UNDEFINED_FUNCTION: &str = "42883";
+    /// A window function that is called without OVER.
+    pub const WRONG_OBJECT_TYPE: &str = "42809";
     /// A time outside of what microseconds in 64 bits hold.
     pub const DATETIME_OVERFLOW: &str = "22008";
 }

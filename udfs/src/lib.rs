@@ -1,13 +1,15 @@
 //! Marketing analytics functions for any Apache DataFusion program: funnels and their family, with their SQL syntax.
 //!
 //! [`install`] gives a session the functions, the named options and the rules; [`sql`] plans a statement with them.
-//! A program that registers only [`aggregates`] and [`scalars`] has the functions with positional arguments.
+//! A program that registers only [`aggregates`], [`windows`] and [`scalars`] has the functions with positional arguments.
 //! [`catalogue`] is what is written about each of them. The rules themselves are in the crate `tributary-core`.
 
+mod call;
 mod catalogue;
 mod doc;
 mod error;
 mod funnel;
+mod log;
 mod options;
 mod physical;
 mod sql;
@@ -15,11 +17,11 @@ mod step_mask;
 mod time;
 mod written;
 
-pub use catalogue::{aggregates, catalogue, scalars};
+pub use catalogue::{aggregates, catalogue, scalars, windows};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
-pub use physical::{DropStepless, OneStage};
+pub use physical::{DropStepless, OneStage, ShowWork};
 pub use sql::{TributaryDialect, install, rewrite, sql};
 pub use step_mask::step_mask;

@@ -16,27 +16,38 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use tributary_core::funnel::{self, Scratch, Spec};
 
 use super::Answer;
-use super::log::{Log, PackedMask};
+use super::mask::PackedMask;
 use crate::error::{UserError, sqlstate};
+use crate::log::{Counters, Log};
 use crate::time::{DAY_US, micros};
 
 /// The accumulator of a funnel of any width, in as few bytes a row as its steps allow.
-pub(crate) fn groups(spec: Spec, answer: Answer, returns: &DataType) -> Box<dyn GroupsAccumulator> {
+pub(crate) fn groups(
+    spec: Spec,
+    answer: Answer,
+    returns: &DataType,
+    counters: Option<Arc<Counters>>,
+) -> Box<dyn GroupsAccumulator> {
     match spec.steps() {
-        0..=8 => Box::new(Groups::<u8>::new(spec, answer, returns)),
-        9..=16 => Box::new(Groups::<u16>::new(spec, answer, returns)),
-        17..=32 => Box::new(Groups::<u32>::new(spec, answer, returns)),
-        _ => Box::new(Groups::<u64>::new(spec, answer, returns)),
+        0..=8 => Box::new(Groups::<u8>::new(spec, answer, returns, counters)),
+        9..=16 => Box::new(Groups::<u16>::new(spec, answer, returns, counters)),
+        17..=32 => Box::new(Groups::<u32>::new(spec, answer, returns, counters)),
+        _ => Box::new(Groups::<u64>::new(spec, answer, returns, counters)),
     }
 }
 
 /// The same for a query without GROUP BY: one group.
-pub(crate) fn single(spec: Spec, answer: Answer, returns: &DataType) -> Box<dyn Accumulator> {
+pub(crate) fn single(
+    spec: Spec,
+    answer: Answer,
+    returns: &DataType,
+    counters: Option<Arc<Counters>>,
+) -> Box<dyn Accumulator> {
     match spec.steps() {
-        0..=8 => Box::new(Single(Groups::<u8>::new(spec, answer, returns))),
-        9..=16 => Box::new(Single(Groups::<u16>::new(spec, answer, returns))),
-        17..=32 => Box::new(Single(Groups::<u32>::new(spec, answer, returns))),
-        _ => Box::new(Single(Groups::<u64>::new(spec, answer, returns))),
+        0..=8 => Box::new(Single(Groups::<u8>::new(spec, answer, returns, counters))),
+        9..=16 => Box::new(Single(Groups::<u16>::new(spec, answer, returns, counters))),
+        17..=32 => Box::new(Single(Groups::<u32>::new(spec, answer, returns, counters))),
+        _ => Box::new(Single(Groups::<u64>::new(spec, answer, returns, counters))),
     }
 }
 
@@ -64,11 +75,13 @@ struct Groups<M> {
     group_count: usize,
     /// Rows of the batch at hand that are kept; only its capacity outlives a batch.
     kept: Vec<u32>,
+    counters: Option<Arc<Counters>>,
 }
 
 impl<M: PackedMask> Groups<M> {
-    fn new(spec: Spec, answer: Answer, returns: &DataType) -> Self {
-        Self { spec, answer, returns: returns.clone(), log: Log::new(spec.steps()), group_count: 0, kept: vec![] }
+    fn new(spec: Spec, answer: Answer, returns: &DataType, counters: Option<Arc<Counters>>) -> Self {
+        let log = Log::new(spec.steps() as u32);
+        Self { spec, answer, returns: returns.clone(), log, group_count: 0, kept: vec![], counters }
     }
 
     /// Collects the rows of a batch that the rule can see: FILTER holds, time and mask are known, a step is met.
@@ -107,6 +120,9 @@ impl<M: PackedMask> Groups<M> {
                 mask_known.map(|nulls| move |row| nulls.is_valid(row)).as_ref().map(|f| f as _),
             ],
         );
+        if let Some(counters) = &self.counters {
+            counters.add_events(masks.len(), self.kept.len());
+        }
         Ok(Batch { at_us, masks: masks.values().clone() })
     }
 
@@ -128,7 +144,12 @@ impl<M: PackedMask> Groups<M> {
     /// Hands every emitted group's rows over, in time order, and forgets them.
     fn emit(&mut self, emit_to: EmitTo, mut each: impl FnMut(&[i64], &[M])) {
         let count = self.group_count(emit_to);
-        self.log.drain(count, |sorted| sorted.for_each_group(&mut each));
+        let log_bytes = self.log.bytes();
+        let sorted = self.log.drain(count, |sorted| sorted.for_each_group(&mut each));
+        if let Some(counters) = &self.counters {
+            counters.add_users(count, sorted);
+            counters.add_log(log_bytes - self.log.bytes());
+        }
         self.group_count -= count;
         if self.group_count == 0 {
             self.log.clear();
@@ -228,7 +249,7 @@ impl<M: PackedMask> GroupsAccumulator for Groups<M> {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let mut rows = Self::new(self.spec, self.answer, &self.returns);
+        let mut rows = Self::new(self.spec, self.answer, &self.returns, self.counters.clone());
         let batch = rows.keep_batch(values, opt_filter)?;
         let mut lengths = vec![0; batch.masks.len()];
         for &row in &rows.kept {
@@ -253,7 +274,7 @@ impl<M> std::fmt::Debug for Single<M> {
     }
 }
 
-impl<M: PackedMask + Sync> Accumulator for Single<M> {
+impl<M: PackedMask> Accumulator for Single<M> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let groups = &mut self.0;
         groups.group_count = 1;

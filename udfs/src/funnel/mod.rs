@@ -6,15 +6,15 @@ mod accumulator;
 mod args;
 mod configure;
 mod docs;
-mod log;
+mod mask;
 mod udaf;
 
 use std::sync::Arc;
 
 use datafusion::logical_expr::AggregateUDF;
 
-pub(crate) use args::{not_allowed, parse_modes};
-pub(crate) use configure::{configure, is_options, refuse_clauses};
+pub(crate) use args::parse_modes;
+pub(crate) use configure::configure;
 pub(crate) use udaf::Funnel;
 
 use crate::doc::FunctionDoc;

@@ -9,12 +9,14 @@ use datafusion::logical_expr::expr::AggregateFunctionParams;
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, GroupsAccumulator, ReversedUDAF, Signature,
+    Volatility,
 };
 use tributary_core::funnel::Spec;
 
 use super::{Answer, accumulator, args, configure};
-use crate::error::{UserError, sqlstate};
+use crate::call;
+use crate::log::{Counters, KeepsLog};
 use crate::time;
 
 /// A funnel function.
@@ -25,6 +27,8 @@ use crate::time;
 pub(crate) struct Funnel {
     answer: Answer,
     call: Option<Arc<Call>>,
+    /// Where work is counted, in a plan that is explained while it runs. Not part of what the function is.
+    counters: Option<Arc<Counters>>,
     signature: Signature,
 }
 
@@ -55,7 +59,7 @@ impl Hash for Funnel {
 impl Funnel {
     /// The function as it is registered.
     pub fn new(answer: Answer) -> Self {
-        Self { answer, call: None, signature: Signature::user_defined(Volatility::Immutable) }
+        Self { answer, call: None, counters: None, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
     /// The function with its constants in place.
@@ -80,16 +84,15 @@ impl Funnel {
 
     fn call(&self, args: &AccumulatorArgs) -> Result<&Call> {
         if args.is_distinct || !args.order_bys.is_empty() {
-            return Err(configure::refuse_clauses(self.answer).into());
+            return Err(call::refuse_clauses(self.answer.name()).into());
         }
-        self.call.as_deref().ok_or_else(|| {
-            UserError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                format!("{} is an aggregate: it cannot be called with OVER", self.answer.name()),
-            )
-            .with_hint("GROUP BY the user, and join the answer to the rows if they are needed.")
-            .into()
-        })
+        self.call.as_deref().ok_or_else(|| call::refuse_over(self.answer.name()).into())
+    }
+}
+
+impl KeepsLog for Funnel {
+    fn counted(&self, counters: Arc<Counters>) -> AggregateUDF {
+        Self { counters: Some(counters), ..self.clone() }.into()
     }
 }
 
@@ -115,7 +118,7 @@ impl AggregateUDFImpl for Funnel {
             Answer::Level => DataType::Int32,
             Answer::Times => {
                 let time = arg_types.first().and_then(time::answer_type);
-                DataType::new_list(time.ok_or_else(|| args::no_time(self.answer, arg_types.first()))?, true)
+                DataType::new_list(time.ok_or_else(|| call::no_time(self.answer.name(), arg_types.first()))?, true)
             }
             Answer::Durations => DataType::new_list(DataType::Interval(IntervalUnit::MonthDayNano), true),
         })
@@ -134,7 +137,7 @@ impl AggregateUDFImpl for Funnel {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(accumulator::single(self.call(&args)?.spec, self.answer, args.return_type()))
+        Ok(accumulator::single(self.call(&args)?.spec, self.answer, args.return_type(), self.counters.clone()))
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -146,7 +149,7 @@ impl AggregateUDFImpl for Funnel {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(accumulator::groups(self.call(&args)?.spec, self.answer, args.return_type()))
+        Ok(accumulator::groups(self.call(&args)?.spec, self.answer, args.return_type(), self.counters.clone()))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -171,7 +174,7 @@ impl AggregateUDFImpl for Funnel {
             return None;
         }
         Some(Box::new(|function, info| {
-            let configured = configure::configure(&function, info.schema().as_ref(), Ok)?;
+            let configured = configure::configure(&function, info.schema().as_ref(), &Ok)?;
             Ok(match configured {
                 Some(configured) => Expr::AggregateFunction(configured),
                 None => Expr::AggregateFunction(function),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
@@ -13,7 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
-use crate::funnel::Funnel;
+use crate::log::log_function;
 use crate::options::TributaryOptions;
 
 /// Makes one stage of a two-stage aggregation that holds a log function, and reads only what it needs below it.
@@ -90,22 +92,7 @@ fn one_stage(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPl
         .aggr_expr()
         .iter()
         .zip(args)
-        .map(|(aggregate, (args, order))| {
-            let mut builder = AggregateExprBuilder::new(Arc::new(aggregate.fun().clone()), args)
-                .schema(Arc::clone(&schema))
-                .alias(aggregate.name())
-                .order_by(order)
-                .with_distinct(aggregate.is_distinct())
-                .with_ignore_nulls(aggregate.ignore_nulls())
-                .with_reversed(aggregate.is_reversed());
-            if let Some(shown) = aggregate.human_display() {
-                builder = builder.human_display(shown);
-            }
-            if let Some(alias) = aggregate.human_display_alias() {
-                builder = builder.human_display_alias(alias);
-            }
-            Ok(Arc::new(builder.build()?))
-        })
+        .map(|(aggregate, (args, order))| rebuilt(aggregate, aggregate.fun().clone(), args, order, &schema))
         .collect::<Result<Vec<_>>>()?;
     let single = AggregateExec::try_new(
         AggregateMode::SinglePartitioned,
@@ -119,9 +106,33 @@ fn one_stage(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPl
     Ok((single.schema() == plan.schema()).then(|| Arc::new(single) as _))
 }
 
+/// The aggregate with another function, other arguments or over other columns, shown as it was.
+pub(super) fn rebuilt(
+    aggregate: &AggregateFunctionExpr,
+    function: AggregateUDF,
+    args: Vec<Arc<dyn PhysicalExpr>>,
+    order: Vec<PhysicalSortExpr>,
+    schema: &SchemaRef,
+) -> Result<Arc<AggregateFunctionExpr>> {
+    let mut builder = AggregateExprBuilder::new(Arc::new(function), args)
+        .schema(Arc::clone(schema))
+        .alias(aggregate.name())
+        .order_by(order)
+        .with_distinct(aggregate.is_distinct())
+        .with_ignore_nulls(aggregate.ignore_nulls())
+        .with_reversed(aggregate.is_reversed());
+    if let Some(shown) = aggregate.human_display() {
+        builder = builder.human_display(shown);
+    }
+    if let Some(alias) = aggregate.human_display_alias() {
+        builder = builder.human_display_alias(alias);
+    }
+    Ok(Arc::new(builder.build()?))
+}
+
 /// Whether the state of an aggregate is a log of the rows it saw.
 fn keeps_log(aggregate: &AggregateFunctionExpr) -> bool {
-    aggregate.fun().inner().downcast_ref::<Funnel>().is_some()
+    log_function(aggregate.fun()).is_some()
 }
 
 /// What the aggregation reads, each expression once.

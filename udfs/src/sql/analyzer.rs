@@ -1,16 +1,18 @@
 //! Puts the constants of our calls in place, once their parameters are bound.
 
+use std::sync::Arc;
+
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use std::sync::Arc;
 
-use crate::funnel;
+use crate::call;
 
 /// Folds, judges and packs the arguments of every call whose parameters are bound.
 ///
@@ -22,11 +24,14 @@ impl AnalyzerRule for ConfigureCalls {
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
         let config = Arc::new(config.clone());
         plan.transform_up_with_subqueries(|plan| {
-            if !matches!(plan, LogicalPlan::Aggregate(_)) {
-                return Ok(Transformed::no(plan));
-            }
             let schema = merge_schema(&plan.inputs());
-            plan.map_expressions(|expr| expr.transform_up(|expr| configure(expr, &schema, &config)))
+            // A configured call has fewer arguments; columns above find it by the name it had.
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let configured = expr.transform_up(|expr| configure(expr, &schema, &config))?;
+                Ok(if configured.transformed { configured.update_data(|expr| name.restore(expr)) } else { configured })
+            })
         })
         .map(|plan| plan.data)
     }
@@ -37,14 +42,18 @@ impl AnalyzerRule for ConfigureCalls {
 }
 
 fn configure(expr: Expr, schema: &DFSchema, config: &Arc<ConfigOptions>) -> Result<Transformed<Expr>> {
-    let Expr::AggregateFunction(function) = expr else { return Ok(Transformed::no(expr)) };
     let fold = |expr| {
         let context =
             SimplifyContext::builder().with_schema(Arc::new(schema.clone())).with_config_options(Arc::clone(config));
         ExprSimplifier::new(context.build()).simplify(expr)
     };
-    Ok(match funnel::configure(&function, schema, fold)? {
-        Some(configured) => Transformed::yes(Expr::AggregateFunction(configured)),
-        None => Transformed::no(Expr::AggregateFunction(function)),
-    })
+    let configured = match &expr {
+        Expr::AggregateFunction(call) => call::configure_aggregate(call, schema, &fold)?.map(Expr::AggregateFunction),
+        Expr::WindowFunction(call) => {
+            call::configure_window(call, schema, &fold)?.map(|call| Expr::WindowFunction(Box::new(call)))
+        }
+        Expr::ScalarFunction(call) => call::configure_scalar(call, schema, &fold)?.map(Expr::ScalarFunction),
+        _ => None,
+    };
+    Ok(configured.map_or_else(|| Transformed::no(expr), Transformed::yes))
 }

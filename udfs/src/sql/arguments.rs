@@ -92,7 +92,7 @@ fn check_words(function: &FunctionDoc, name: &str, value: &Expr) -> Result<(), U
     if option.values.contains(&word.as_str()) {
         return Ok(());
     }
-    Err(crate::funnel::not_allowed(function.name, name, text, option.values).at(position))
+    Err(crate::call::not_allowed(function.name, name, text, option.values).at(position))
 }
 
 /// The error for an option that the function does not know: what it knows, and what was probably meant.

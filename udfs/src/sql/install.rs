@@ -15,10 +15,10 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use super::analyzer::ConfigureCalls;
 use super::planner::CallPlanner;
 use super::{TributaryDialect, rewrite};
-use crate::catalogue::{aggregates, scalars};
+use crate::catalogue::{aggregates, scalars, windows};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::{DropStepless, OneStage};
+use crate::physical::{DropStepless, OneStage, ShowWork};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults.
 ///
@@ -29,6 +29,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         config.options_mut().extensions.insert(TributaryOptions::default());
     }
     builder.aggregate_functions().get_or_insert_default().extend(aggregates());
+    builder.window_functions().get_or_insert_default().extend(windows());
     builder.scalar_functions().get_or_insert_default().extend(scalars());
     builder
         .expr_planners()
@@ -37,6 +38,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     // First, before distribution is enforced: the exchange then follows from the one stage.
     let rules = &mut builder.physical_optimizers().get_or_insert_with(PhysicalOptimizer::new).rules;
     rules.splice(0..0, [Arc::new(OneStage) as Arc<dyn PhysicalOptimizerRule + Send + Sync>, Arc::new(DropStepless)]);
+    rules.push(Arc::new(ShowWork));
     builder.with_analyzer_rule(Arc::new(ConfigureCalls))
 }
 

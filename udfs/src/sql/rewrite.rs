@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
+use super::planner::takes_over;
+use crate::call;
 use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{Location, UserError, sqlstate};
@@ -87,8 +89,10 @@ fn column_name(item: &SelectItem) -> Option<String> {
 
 fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(), UserError> {
     let position = call.name.0.first().and_then(|part| part.as_ident()).and_then(|name| location(name.span.start));
-    if function.kind == FunctionKind::Aggregate {
-        refuse_clauses(function, call, position)?;
+    match function.kind {
+        FunctionKind::Aggregate | FunctionKind::AggregateOrWindow => refuse_clauses(function, call, position)?,
+        FunctionKind::Window if call.over.is_none() => return Err(needs_over(function).at(position)),
+        FunctionKind::Window | FunctionKind::Scalar => {}
     }
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
     let (mut options, mut positional) = (vec![], vec![]);
@@ -130,16 +134,21 @@ fn canonical(function: &FunctionDoc, positional: Vec<FunctionArg>, mut options: 
     args
 }
 
+fn needs_over(function: &FunctionDoc) -> UserError {
+    UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a window function: it needs OVER", function.name))
+        .with_hint(format!("Write {}(...) OVER (PARTITION BY user_id ORDER BY event_time).", function.name))
+}
+
 fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Location>) -> Result<(), UserError> {
     let refused = |what: &str, hint: &str| {
         let message = format!("{} takes no {what}", function.name);
         Err(UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, message).with_hint(hint).at(position))
     };
     if call.over.is_some() {
-        return refused(
-            "OVER: it is an aggregate",
-            "GROUP BY the user, and join the answer to the rows if they are needed.",
-        );
+        return match takes_over(function.kind) {
+            true => Ok(()),
+            false => Err(call::refuse_over(function.name).at(position)),
+        };
     }
     const ORDERS: &str = "It orders a user's events by event_time itself.";
     if !call.within_group.is_empty() {

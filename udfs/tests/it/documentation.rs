@@ -30,10 +30,15 @@ fn every_function_is_registered_and_documented() {
     let state = context.state();
     for function in tributary_udfs::catalogue() {
         let documented = match function.kind {
-            tributary_udfs::FunctionKind::Aggregate => {
+            tributary_udfs::FunctionKind::Aggregate | tributary_udfs::FunctionKind::AggregateOrWindow => {
                 state.aggregate_functions()[function.name].documentation().map(|doc| doc.description.clone())
             }
-            _ => state.scalar_functions()[function.name].documentation().map(|doc| doc.description.clone()),
+            tributary_udfs::FunctionKind::Window => {
+                state.window_functions()[function.name].documentation().map(|doc| doc.description.clone())
+            }
+            tributary_udfs::FunctionKind::Scalar => {
+                state.scalar_functions()[function.name].documentation().map(|doc| doc.description.clone())
+            }
         };
         assert_eq!(documented.as_deref(), Some(function.summary), "{}", function.name);
         assert!(!function.examples.is_empty() && !function.sources.is_empty(), "{}", function.name);

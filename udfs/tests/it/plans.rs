@@ -99,3 +99,28 @@ async fn other_aggregates_beside_it_keep_every_row() {
                HAVING FUNNEL(event_time, 5, event = 'view') > 0";
     assert_eq!(rows(&context, sql).await, ["1 | 1 | 2"]);
 }
+
+#[tokio::test]
+async fn explain_analyze_says_what_the_logs_did() {
+    let events = [
+        (1, Some(5), Some("cart")),
+        (1, Some(0), Some("view")),
+        (1, Some(1), Some("x")),
+        (2, Some(0), Some("cart")),
+        (2, None, Some("view")),
+        (3, Some(0), Some("x")),
+    ];
+    let sql = format!("EXPLAIN ANALYZE {QUERY}");
+    for one_stage in [true, false] {
+        let context = Shape { one_stage, ..Shape::default() }.context();
+        register(&context, &events, 2);
+        let shown = rows(&context, &sql).await.join("\n");
+        for count in ["events_read=6", "events_kept=3", "users=3"] {
+            assert!(shown.contains(count), "{count}: {shown}");
+        }
+        assert!(shown.contains("log_bytes=") && shown.contains("spilled_bytes=0"), "{shown}");
+        // A partial stage hands each user over as it came; the later stage puts them in order.
+        assert_eq!(shown.contains("users_sorted=1"), one_stage, "{shown}");
+        assert!(!plan(&context, QUERY).await.contains("events_read"));
+    }
+}

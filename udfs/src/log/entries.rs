@@ -1,6 +1,6 @@
 //! The state of every group at once: a flat, append-only log of the rows that matter.
 //!
-//! An entry is 11 bytes for up to eight steps: time, mask, and the group's place in its block.
+//! An entry is its time, its payload, and the group's place in its block: 11 bytes where eight bits of payload do.
 //! Entries are appended to the block of their group, a block being 2^14 neighbouring groups, in chunks that never move.
 //! So nothing is reallocated, a block fits a core's cache when it is read, and its chunks are freed before the next
 //! block is touched: the peak is the log itself and one block.
@@ -8,100 +8,116 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use datafusion::arrow::datatypes::{ArrowPrimitiveType, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
-use tributary_core::funnel::Mask;
-
 /// Groups of a block are counted in this many bits.
 const BLOCK_BITS: u32 = 14;
 const BLOCK_GROUPS: usize = 1 << BLOCK_BITS;
 const CHUNK_ENTRIES: usize = 1024;
 
-/// A mask of steps as it is stored: the narrowest integer that has a bit for every step.
-pub(crate) trait PackedMask: Mask + Send + 'static {
-    /// No step.
+/// What an entry holds beside its time: the narrowest integer that has all bits that are used, or nothing.
+pub(crate) trait Payload: Copy + Send + Sync + 'static {
+    /// No bit.
     const ZERO: Self;
 
-    /// The Arrow type of a column of such masks.
-    type Arrow: ArrowPrimitiveType<Native = Self>;
-
-    /// The mask in fewer bits; bits of steps that the type cannot hold do not occur.
+    /// The payload in fewer bits; bits that the type cannot hold do not occur.
     fn pack(bits: u64) -> Self;
+
+    /// The payload widened to 64 bits.
+    fn unpack(self) -> u64;
 }
 
-macro_rules! packed_mask {
-    ($($native:ty => $arrow:ty),*) => {
-        $(impl PackedMask for $native {
-            type Arrow = $arrow;
+macro_rules! payload {
+    ($($native:ty),*) => {
+        $(impl Payload for $native {
             const ZERO: Self = 0;
 
             #[inline(always)]
             fn pack(bits: u64) -> Self {
                 bits as Self
             }
+
+            #[inline(always)]
+            fn unpack(self) -> u64 {
+                u64::from(self)
+            }
         })*
     };
 }
-packed_mask!(u8 => UInt8Type, u16 => UInt16Type, u32 => UInt32Type, u64 => UInt64Type);
+payload!(u8, u16, u32, u64);
+
+impl Payload for () {
+    const ZERO: Self = ();
+
+    #[inline(always)]
+    fn pack(_bits: u64) -> Self {}
+
+    #[inline(always)]
+    fn unpack(self) -> u64 {
+        0
+    }
+}
 
 /// The log of all groups of one accumulator.
-pub(crate) struct Log<M> {
-    blocks: VecDeque<Block<M>>,
+pub(crate) struct Log<P> {
+    blocks: VecDeque<Block<P>>,
     /// Groups of the first block that were emitted before.
     emitted: usize,
     chunk_count: usize,
     /// Emptied chunks, kept for the next entries when groups are emitted while rows still arrive.
-    spare: Option<Box<Chunk<M>>>,
-    /// Bits of a mask that can be set.
-    mask_bits: u32,
+    spare: Option<Box<Chunk<P>>>,
+    /// Bits of a payload that can be set, from the lowest.
+    payload_bits: u32,
 }
 
-struct Block<M> {
-    chunks: Vec<Box<Chunk<M>>>,
+struct Block<P> {
+    chunks: Vec<Box<Chunk<P>>>,
 }
 
-struct Chunk<M> {
+struct Chunk<P> {
     len: usize,
     at_us: [i64; CHUNK_ENTRIES],
     place: [u16; CHUNK_ENTRIES],
-    mask: [M; CHUNK_ENTRIES],
+    payload: [P; CHUNK_ENTRIES],
 }
 
 /// Some neighbouring groups with their entries as keys that sort by time.
-pub(crate) struct Sorted<M> {
+pub(crate) struct Sorted<P> {
     /// Keys `ends[g - 1]` (0 for the first) up to `ends[g]` are those of group `g`.
     ends: Vec<usize>,
     keys: Keys,
+    /// Groups that had to be sorted.
+    unordered: u64,
     /// The group at hand, as columns.
     at_us: Vec<i64>,
-    masks: Vec<M>,
+    payloads: Vec<P>,
 }
 
-/// Time and mask of an entry in one integer: one write to place it, one comparison to sort it.
+/// Time and payload of an entry in one integer: one write to place it, one comparison to sort it.
 enum Keys {
-    /// Time since the first of the block, above the bits of the mask: any block that spans a few centuries.
-    Narrow { keys: Vec<u64>, first_us: i64, mask_bits: u32 },
-    /// All of the time above all of a mask.
+    /// Time since the first of the block, above the bits of the payload: any block that spans a few centuries, if the
+    /// payload is a few bits.
+    Narrow { keys: Vec<u64>, first_us: i64, payload_bits: u32 },
+    /// All of the time above all of a payload.
     Wide(Vec<u128>),
 }
 
-impl<M: PackedMask> Log<M> {
-    /// An empty log for masks of `step_count` steps.
-    pub fn new(step_count: usize) -> Self {
-        Self { blocks: VecDeque::new(), emitted: 0, chunk_count: 0, spare: None, mask_bits: step_count as u32 }
+impl<P: Payload> Log<P> {
+    /// An empty log for payloads of which the lowest `payload_bits` can be set.
+    pub fn new(payload_bits: u32) -> Self {
+        Self { blocks: VecDeque::new(), emitted: 0, chunk_count: 0, spare: None, payload_bits }
     }
 
     /// Adds a row of a group; groups are counted from the first that was not emitted yet.
     #[inline]
-    pub fn push(&mut self, group: usize, at_us: i64, mask: M) {
+    pub fn push(&mut self, group: usize, at_us: i64, payload: P) {
         let group = group + self.emitted;
         let block = group >> BLOCK_BITS;
         if block >= self.blocks.len() {
             self.blocks.resize_with(block + 1, Block::new);
         }
         let place = (group & (BLOCK_GROUPS - 1)) as u16;
-        if !self.blocks[block].push(at_us, place, mask) {
+        if !self.blocks[block].push(at_us, place, payload) {
             self.add_chunk(block);
-            self.blocks[block].push(at_us, place, mask);
+            self.blocks[block].push(at_us, place, payload);
         }
     }
 
@@ -116,16 +132,18 @@ impl<M: PackedMask> Log<M> {
 
     /// Takes the first `group_count` groups out, one block at a time, and frees each block before the next is taken.
     ///
-    /// The groups that stay are counted from 0 again. Groups without entries are given too.
-    pub fn drain(&mut self, group_count: usize, mut each: impl FnMut(&mut Sorted<M>)) {
-        let mut sorted = Sorted { ends: vec![], keys: Keys::Wide(vec![]), at_us: vec![], masks: vec![] };
+    /// The groups that stay are counted from 0 again. Groups without entries are given too. Returns how many groups
+    /// had to be sorted.
+    pub fn drain(&mut self, group_count: usize, mut each: impl FnMut(&mut Sorted<P>)) -> u64 {
+        let mut sorted =
+            Sorted { ends: vec![], keys: Keys::Wide(vec![]), unordered: 0, at_us: vec![], payloads: vec![] };
         let mut left = group_count;
         while left > 0 {
             let first = self.emitted;
             let count = left.min(BLOCK_GROUPS - first);
             sorted.clear(count);
             if let Some(block) = self.blocks.front_mut() {
-                block.group_into(first, self.mask_bits, &mut sorted);
+                block.group_into(first, self.payload_bits, &mut sorted);
             }
             self.emitted += count;
             if self.emitted == BLOCK_GROUPS {
@@ -141,6 +159,7 @@ impl<M: PackedMask> Log<M> {
             each(&mut sorted);
             left -= count;
         }
+        sorted.unordered
     }
 
     /// Forgets everything; the next group is the first.
@@ -153,17 +172,17 @@ impl<M: PackedMask> Log<M> {
 
     /// Bytes that the log holds. Cost: one multiplication.
     pub fn bytes(&self) -> usize {
-        let blocks = self.blocks.capacity() * mem::size_of::<Block<M>>();
-        blocks + self.chunk_count * (mem::size_of::<Chunk<M>>() + mem::size_of::<usize>())
+        let blocks = self.blocks.capacity() * mem::size_of::<Block<P>>();
+        blocks + self.chunk_count * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
     }
 
     /// Appends the entries of the first block again that belong to groups not emitted yet.
-    fn keep_from(&mut self, mut chunks: Vec<Box<Chunk<M>>>) {
+    fn keep_from(&mut self, mut chunks: Vec<Box<Chunk<P>>>) {
         let mut kept = vec![];
         for chunk in &chunks {
             for entry in 0..chunk.len {
                 if chunk.place[entry] as usize >= self.emitted {
-                    kept.push((chunk.place[entry], chunk.at_us[entry], chunk.mask[entry]));
+                    kept.push((chunk.place[entry], chunk.at_us[entry], chunk.payload[entry]));
                 }
             }
         }
@@ -173,24 +192,24 @@ impl<M: PackedMask> Log<M> {
             self.spare = Some(chunk);
         }
         self.free(chunks);
-        for (place, at_us, mask) in kept {
-            self.push(place as usize - self.emitted, at_us, mask);
+        for (place, at_us, payload) in kept {
+            self.push(place as usize - self.emitted, at_us, payload);
         }
     }
 
-    fn free(&mut self, chunks: Vec<Box<Chunk<M>>>) {
+    fn free(&mut self, chunks: Vec<Box<Chunk<P>>>) {
         self.chunk_count -= chunks.len();
     }
 }
 
-impl<M: PackedMask> Block<M> {
+impl<P: Payload> Block<P> {
     fn new() -> Self {
         Self { chunks: vec![] }
     }
 
     /// False when there is no room.
     #[inline]
-    fn push(&mut self, at_us: i64, place: u16, mask: M) -> bool {
+    fn push(&mut self, at_us: i64, place: u16, payload: P) -> bool {
         let Some(chunk) = self.chunks.last_mut() else { return false };
         let entry = chunk.len;
         if entry >= CHUNK_ENTRIES {
@@ -198,13 +217,13 @@ impl<M: PackedMask> Block<M> {
         }
         chunk.at_us[entry] = at_us;
         chunk.place[entry] = place;
-        chunk.mask[entry] = mask;
+        chunk.payload[entry] = payload;
         chunk.len = entry + 1;
         true
     }
 
     /// Counting sort of the entries by group, for as many groups from place `first` as `sorted` has room for.
-    fn group_into(&self, first: usize, mask_bits: u32, sorted: &mut Sorted<M>) {
+    fn group_into(&self, first: usize, payload_bits: u32, sorted: &mut Sorted<P>) {
         let ends = &mut sorted.ends;
         let (mut first_us, mut last_us) = (i64::MAX, i64::MIN);
         for chunk in &self.chunks {
@@ -224,15 +243,15 @@ impl<M: PackedMask> Block<M> {
         }
         let span_us = last_us.wrapping_sub(first_us) as u64;
         // Below all bits, because a shift by all of them is none.
-        if mask_bits < u64::BITS && mask_bits <= span_us.leading_zeros() {
+        if payload_bits < u64::BITS && payload_bits <= span_us.leading_zeros() {
             let mut keys = sorted.keys.take_narrow();
             keys.resize(total, 0);
-            let key = |at_us: i64, mask: u64| (at_us.wrapping_sub(first_us) as u64) << mask_bits | mask;
+            let key = |at_us: i64, payload: u64| (at_us.wrapping_sub(first_us) as u64) << payload_bits | payload;
             self.place(first, ends, &mut keys, key);
-            sorted.keys = Keys::Narrow { keys, first_us, mask_bits };
+            sorted.keys = Keys::Narrow { keys, first_us, payload_bits };
         } else {
             let mut keys = vec![0; total];
-            let key = |at_us: i64, mask: u64| u128::from(at_us as u64 ^ SIGN) << u64::BITS | u128::from(mask);
+            let key = |at_us: i64, payload: u64| u128::from(at_us as u64 ^ SIGN) << u64::BITS | u128::from(payload);
             self.place(first, ends, &mut keys, key);
             sorted.keys = Keys::Wide(keys);
         }
@@ -243,10 +262,11 @@ impl<M: PackedMask> Block<M> {
     fn place<K>(&self, first: usize, ends: &mut [usize], keys: &mut [K], key: impl Fn(i64, u64) -> K) {
         for chunk in &self.chunks {
             let len = chunk.len;
-            for ((&place, &at_us), &mask) in chunk.place[..len].iter().zip(&chunk.at_us[..len]).zip(&chunk.mask[..len])
+            for ((&place, &at_us), &payload) in
+                chunk.place[..len].iter().zip(&chunk.at_us[..len]).zip(&chunk.payload[..len])
             {
                 if let Some(end) = ends.get_mut((place as usize).wrapping_sub(first)) {
-                    keys[*end] = key(at_us, mask.bits());
+                    keys[*end] = key(at_us, payload.unpack());
                     *end += 1;
                 }
             }
@@ -270,12 +290,12 @@ impl Keys {
     }
 }
 
-impl<M: PackedMask> Chunk<M> {
+impl<P: Payload> Chunk<P> {
     const EMPTY: Self =
-        Self { len: 0, at_us: [0; CHUNK_ENTRIES], place: [0; CHUNK_ENTRIES], mask: [M::ZERO; CHUNK_ENTRIES] };
+        Self { len: 0, at_us: [0; CHUNK_ENTRIES], place: [0; CHUNK_ENTRIES], payload: [P::ZERO; CHUNK_ENTRIES] };
 }
 
-impl<M: PackedMask> Sorted<M> {
+impl<P: Payload> Sorted<P> {
     fn clear(&mut self, group_count: usize) {
         self.ends.clear();
         self.ends.resize(group_count, 0);
@@ -288,35 +308,36 @@ impl<M: PackedMask> Sorted<M> {
 
     /// Gives the entries of each group in the order of time; only groups that arrived out of order are sorted.
     ///
-    /// Entries of one time come by mask, which means nothing: they form one group in every rule.
-    pub fn for_each_group(&mut self, mut each: impl FnMut(&[i64], &[M])) {
-        let Self { ends, keys, at_us, masks } = self;
+    /// Entries of one time come by payload, the smaller first.
+    pub fn for_each_group(&mut self, mut each: impl FnMut(&[i64], &[P])) {
+        let Self { ends, keys, unordered, at_us, payloads } = self;
         let mut start = 0;
         for &end in &*ends {
             let group = start..end;
             start = end;
             at_us.clear();
-            masks.clear();
+            payloads.clear();
             match keys {
-                Keys::Narrow { keys, first_us, mask_bits } => {
-                    let keys = in_order(&mut keys[group]);
-                    let mask = (1 << *mask_bits) - 1;
-                    at_us.extend(keys.iter().map(|key| first_us.wrapping_add((key >> *mask_bits) as i64)));
-                    masks.extend(keys.iter().map(|key| M::pack(key & mask)));
+                Keys::Narrow { keys, first_us, payload_bits } => {
+                    let keys = in_order(&mut keys[group], unordered);
+                    let payload = (1 << *payload_bits) - 1;
+                    at_us.extend(keys.iter().map(|key| first_us.wrapping_add((key >> *payload_bits) as i64)));
+                    payloads.extend(keys.iter().map(|key| P::pack(key & payload)));
                 }
                 Keys::Wide(keys) => {
-                    let keys = in_order(&mut keys[group]);
+                    let keys = in_order(&mut keys[group], unordered);
                     at_us.extend(keys.iter().map(|key| ((key >> u64::BITS) as u64 ^ SIGN) as i64));
-                    masks.extend(keys.iter().map(|key| M::pack(*key as u64)));
+                    payloads.extend(keys.iter().map(|key| P::pack(*key as u64)));
                 }
             }
-            each(at_us, masks);
+            each(at_us, payloads);
         }
     }
 }
 
-fn in_order<K: Ord + Copy>(keys: &mut [K]) -> &[K] {
+fn in_order<'a, K: Ord + Copy>(keys: &'a mut [K], unordered: &mut u64) -> &'a [K] {
     if !keys.is_sorted() {
+        *unordered += 1;
         keys.sort_unstable();
     }
     keys
@@ -326,12 +347,12 @@ fn in_order<K: Ord + Copy>(keys: &mut [K]) -> &[K] {
 mod tests {
     use super::*;
 
-    /// The groups of a log as they come out, entries as (time, mask).
-    fn drained<M: PackedMask>(log: &mut Log<M>, group_count: usize) -> Vec<Vec<(i64, u64)>> {
+    /// The groups of a log as they come out, entries as (time, payload).
+    fn drained<P: Payload>(log: &mut Log<P>, group_count: usize) -> Vec<Vec<(i64, u64)>> {
         let mut groups = vec![];
-        log.drain(group_count, |sorted| {
-            sorted.for_each_group(|at_us, masks| {
-                groups.push(at_us.iter().copied().zip(masks.iter().map(|mask| mask.bits())).collect());
+        let _ = log.drain(group_count, |sorted| {
+            sorted.for_each_group(|at_us, payloads| {
+                groups.push(at_us.iter().copied().zip(payloads.iter().map(|payload| payload.unpack())).collect());
             });
         });
         groups
@@ -340,8 +361,8 @@ mod tests {
     #[test]
     fn groups_come_out_sorted_by_time_and_empty_ones_too() {
         let mut log = Log::<u8>::new(3);
-        for (group, at_us, mask) in [(2, 30, 4), (0, -5, 1), (2, 10, 1), (2, 20, 2)] {
-            log.push(group, at_us, mask);
+        for (group, at_us, payload) in [(2, 30, 4), (0, -5, 1), (2, 10, 1), (2, 20, 2)] {
+            log.push(group, at_us, payload);
         }
         let groups = drained(&mut log, 4);
         assert_eq!(groups, [vec![(-5, 1)], vec![], vec![(10, 1), (20, 2), (30, 4)], vec![]]);

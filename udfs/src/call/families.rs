@@ -1,0 +1,70 @@
+//! The families of functions, in one line each: who configures a call, and what is written about it.
+
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::WindowUDF;
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction};
+
+use super::Fold;
+use crate::catalogue::{catalogue, windows};
+use crate::doc::{FunctionDoc, FunctionKind};
+use crate::error::{UserError, sqlstate};
+use crate::funnel;
+
+/// Puts a call's constants into its function: `None` for functions that are not ours, that are configured already, or
+/// whose constants wait for parameters.
+///
+/// # Errors
+/// A [`UserError`] that names the argument.
+pub(crate) fn configure_aggregate(
+    call: &AggregateFunction,
+    schema: &DFSchema,
+    fold: Fold,
+) -> Result<Option<AggregateFunction>> {
+    funnel::configure(call, schema, fold)
+}
+
+/// As [`configure_aggregate`], for calls with OVER.
+pub(crate) fn configure_window(
+    _call: &WindowFunction,
+    _schema: &DFSchema,
+    _fold: Fold,
+) -> Result<Option<WindowFunction>> {
+    Ok(None)
+}
+
+/// As [`configure_aggregate`], for scalar calls.
+pub(crate) fn configure_scalar(
+    _call: &ScalarFunction,
+    _schema: &DFSchema,
+    _fold: Fold,
+) -> Result<Option<ScalarFunction>> {
+    Ok(None)
+}
+
+/// What is written about the function of this name, if it is ours.
+pub(crate) fn find(name: &str) -> Option<&'static FunctionDoc> {
+    catalogue().into_iter().find(|function| function.name == name)
+}
+
+/// The window function of an aggregate that is both.
+pub(crate) fn window_twin(name: &str) -> Option<Arc<WindowUDF>> {
+    let is_both = find(name).is_some_and(|function| function.kind == FunctionKind::AggregateOrWindow);
+    windows().into_iter().find(|window| is_both && window.name() == name)
+}
+
+/// The error for what an aggregate may have in general, and ours give no meaning to.
+pub(crate) fn refuse_clauses(function: &str) -> UserError {
+    UserError::new(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        format!("{function} takes no DISTINCT, no ORDER BY, no WITHIN GROUP and no IGNORE NULLS"),
+    )
+    .with_hint("It orders a user's events by event_time itself; FILTER (WHERE ...) selects rows.")
+}
+
+/// The error for OVER after an aggregate that is no window function.
+pub(crate) fn refuse_over(function: &str) -> UserError {
+    UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{function} takes no OVER: it is an aggregate"))
+        .with_hint("GROUP BY the user, and join the answer to the rows if they are needed.")
+}

@@ -1,0 +1,20 @@
+//! Which aggregates keep a log: the physical rules treat them alike.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::AggregateUDF;
+
+use super::Counters;
+use crate::funnel::Funnel;
+
+/// An aggregate whose state is a log of the rows it saw.
+pub(crate) trait KeepsLog {
+    /// The same function, counting what it does.
+    fn counted(&self, counters: Arc<Counters>) -> AggregateUDF;
+}
+
+/// The function as one that keeps a log, if it is one of ours that does.
+pub(crate) fn log_function(function: &AggregateUDF) -> Option<&dyn KeepsLog> {
+    let inner = function.inner();
+    inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog)
+}
