@@ -199,10 +199,11 @@ pub fn group(visit: &Visit<'_>) -> Group {
     let medium = Medium::of(&text::fold(visit.medium));
     let campaign = text::fold(visit.campaign);
     let campaign = if text::is_no_campaign(&campaign) { "" } else { &*campaign };
-    let referrer = url::host(visit.referrer).map(text::fold);
 
     let says_direct = text::is_direct(&source);
     let has_source = !source.is_empty() && !says_direct;
+    // CHANNELS-2: a source that is given is believed, and the referrer not even read.
+    let referrer = if has_source { None } else { url::host(visit.referrer).map(text::fold) };
     let has_medium = medium != Medium::Missing;
     let has_nothing = !has_source && referrer.is_none() && campaign.is_empty();
     if !has_medium && (says_direct || has_nothing) {
@@ -215,7 +216,7 @@ pub fn group(visit: &Visit<'_>) -> Group {
     let sells = site == Some(Site::Shopping) || text::names_a_shop(campaign);
     if medium.is_paid() { paid(site, medium, sells) } else { unpaid(site, medium, sells) }.unwrap_or(
         // CHANNELS-22: an unknown page that links here is still a referral.
-        if !has_source && !has_medium && referrer.is_some() { Group::Referral } else { Group::Unassigned },
+        if !has_medium && referrer.is_some() { Group::Referral } else { Group::Unassigned },
     )
 }
 

@@ -91,10 +91,9 @@ fn parameters(text: &str) -> &str {
 /// The host of a URL, or of a host as it stands, as it is written; `None` where there is none.
 pub fn host(url: &str) -> Option<&str> {
     let url = url.trim();
-    let scheme_bytes = url.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
-    let behind_scheme = url[scheme_bytes..].strip_prefix("://").or_else(|| url.strip_prefix("//"));
-    let (rest, may_have_user) = behind_scheme.map_or((url, false), |rest| (rest, true));
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let (rest, may_have_user) = behind_scheme(url).map_or((url, false), |rest| (rest, true));
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
     let place = match authority.rsplit_once('@') {
         Some((_, place)) if may_have_user => place,
         _ => authority,
@@ -102,6 +101,15 @@ pub fn host(url: &str) -> Option<&str> {
     let host = without_port(place)?;
     let host = host.trim_end_matches('.');
     is_host(host).then_some(host)
+}
+
+/// What follows `https://`, or `//` alone; `None` if `url` does not begin so.
+fn behind_scheme(url: &str) -> Option<&str> {
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    match url.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) && rest.starts_with("//") => Some(&rest[2..]),
+        _ => url.strip_prefix("//"),
+    }
 }
 
 /// `place` up to its port; `None` if what follows the `:` is no port.
@@ -114,12 +122,16 @@ fn without_port(place: &str) -> Option<&str> {
     port.bytes().all(|byte| byte.is_ascii_digit()).then_some(&place[..host_bytes])
 }
 
-/// Letters, digits, dots, hyphens and underscores, at least one a letter or digit; or `[...]`.
+/// Letters, digits, dots, hyphens and underscores, at least one a letter or digit; or an address in `[]`.
 fn is_host(host: &str) -> bool {
-    let is_name = |letter: char| letter.is_ascii_alphanumeric() || !letter.is_ascii();
-    let allowed = |letter: char| is_name(letter) && !letter.is_whitespace() || "-._".contains(letter);
-    match host.strip_prefix('[') {
-        Some(address) => address.strip_suffix(']').is_some_and(|address| !address.is_empty()),
-        None => host.chars().all(allowed) && host.chars().any(is_name),
+    if let Some(address) = host.strip_prefix('[') {
+        let is_address = |address: &str| {
+            !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')
+        };
+        return address.strip_suffix(']').is_some_and(is_address);
     }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    host.bytes().all(|byte| is_name(byte) || matches!(byte, b'-' | b'.' | b'_'))
+        && host.bytes().any(is_name)
+        && (host.is_ascii() || !host.contains(char::is_whitespace))
 }

@@ -40,8 +40,6 @@ fn widen(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn case_and_spaces_around_never_matter(
         source in near_text(), medium in near_text(), campaign in near_text(), referrer in near_text(),
