@@ -3,4 +3,6 @@
 //! Nothing here knows Arrow, SQL, NULL, a clock or a file; `tributary-udfs` translates between
 //! those and these rules. `README.md` beside this crate says where to start.
 
+pub mod channels;
 pub mod funnel;
+pub mod url;
