@@ -173,7 +173,7 @@ pub fn rows(
     let mut walk = Walk::new(spec, day_of);
     let Scratch { keys, rows, .. } = scratch;
     order::for_each_block(columns.at_us, walk::key(spec, columns), keys, |block| {
-        let first = walk.step(&Block::of(spec, columns, block)).first_row;
+        let first = walk.step(&Block::of(spec, columns, block), |_| ());
         block.place(rows, |place| walk::row_of_block(first, place), &mut sink);
     });
 }
@@ -194,9 +194,7 @@ pub fn sessions(
     }
     let mut walk = Walk::new(spec, day_of);
     order::for_each_block(columns.at_us, walk::key(spec, columns), &mut scratch.keys, |block| {
-        if let Some(finished) = walk.step(&Block::of(spec, columns, block)).finished {
-            sink(finished);
-        }
+        walk.step(&Block::of(spec, columns, block), &mut sink);
     });
     if let Some(last) = walk.finish() {
         sink(last);

@@ -55,12 +55,14 @@ pub(super) fn for_each_block<K: Fn(usize) -> u128>(
 }
 
 /// Visits the blocks of the time group of rows `start` to `end`.
+///
+/// Rare, and `visit` is dynamic: the compiler then inlines it where a row is a block.
 fn visit_sorted(
     start: usize,
     end: usize,
     key: impl Fn(usize) -> u128,
     entries: &mut Vec<u128>,
-    visit: &mut impl FnMut(&Block),
+    visit: &mut dyn FnMut(&Block),
 ) {
     entries.clear();
     entries.extend((start..end).map(|row| {

@@ -47,94 +47,91 @@ pub(super) fn null_last(code: u32) -> u32 {
 /// A user's sessions up to some block.
 pub(super) struct Walk<'a, D> {
     spec: &'a Spec,
-    open: Option<Session>,
+    /// The session that the last block belongs to; without events before the first block.
+    open: Session,
     /// The last row satisfied `end_when`.
     is_ended: bool,
     last_value: LastValue,
     days: Days<D>,
 }
 
-/// What a block did.
-pub(super) struct Step {
-    /// The answer of the block's first row.
-    pub first_row: Row,
-    /// The session that ended before the block.
-    pub finished: Option<Session>,
-}
-
 impl<'a, D: FnMut(i64) -> i64> Walk<'a, D> {
     /// A user of whom nothing was seen.
     pub fn new(spec: &'a Spec, day_of: D) -> Self {
+        let open = Session {
+            session_no: 0,
+            started_at_us: 0,
+            ended_at_us: 0,
+            event_count: 0,
+            cause: Cause::First,
+            start_index: 0,
+        };
         let days = Days { day_of, latest: None };
-        Self { spec, open: None, is_ended: false, last_value: LastValue::default(), days }
+        Self { spec, open, is_ended: false, last_value: LastValue::default(), days }
     }
 
-    /// Takes the next block.
-    #[inline]
-    pub fn step(&mut self, block: &Block) -> Step {
+    /// Takes the next block and gives the answer of its first row; the session that it ends, if
+    /// any, goes to `finished`.
+    #[inline(always)]
+    pub fn step(&mut self, block: &Block, mut finished: impl FnMut(Session)) -> Row {
         let is_change = self.last_value.observe(block.change);
-        let before = self.open.take();
-        let cause = match &before {
-            None => Some(Cause::First),
-            Some(open) => self.cause(open, block, is_change),
-        };
-        let gap_us = before.map(|before| elapsed_us(before.ended_at_us, block.at_us));
-        let (mut session, finished) = match (before, cause) {
-            (Some(open), None) => (open, None),
-            (before, cause) => (opened(before.as_ref(), block.at_us, cause.unwrap_or(Cause::First)), before),
-        };
-        let first_row = Row {
-            session_no: session.session_no,
-            event_no: session.event_count + 1,
+        let is_first = self.open.event_count == 0;
+        let cause = if is_first { Some(Cause::First) } else { self.cause(block, is_change) };
+        let gap_us = if is_first { None } else { Some(elapsed_us(self.open.ended_at_us, block.at_us)) };
+        if let Some(cause) = cause {
+            if !is_first {
+                finished(self.open);
+            }
+            let starts_again = !is_first && self.open.started_at_us == block.at_us;
+            self.open.session_no += 1;
+            self.open.start_index = if starts_again { self.open.start_index.saturating_add(1) } else { 0 };
+            self.open.started_at_us = block.at_us;
+            self.open.event_count = 0;
+            self.open.cause = cause;
+        }
+        let row = Row {
+            session_no: self.open.session_no,
+            event_no: self.open.event_count + 1,
             cause,
             gap_us,
-            started_at_us: session.started_at_us,
-            start_index: session.start_index,
+            started_at_us: self.open.started_at_us,
+            start_index: self.open.start_index,
         };
-        session.ended_at_us = block.at_us;
-        session.event_count += block.row_count as i64;
-        self.open = Some(session);
+        self.open.ended_at_us = block.at_us;
+        self.open.event_count += block.row_count as i64;
         self.is_ended = block.flags & END_WHEN != 0;
-        Step { first_row, finished }
+        row
     }
 
     /// The first cause that holds in the order of [`Cause`] (SESSIONS-2 to SESSIONS-9).
-    #[inline]
-    fn cause(&mut self, open: &Session, block: &Block, is_change: bool) -> Option<Cause> {
-        let at_us = block.at_us;
-        if exceeds(open.ended_at_us, at_us, self.spec.gap_us()) {
-            Some(Cause::Timeout)
-        } else if self.spec.max_duration_us().is_some_and(|limit_us| exceeds(open.started_at_us, at_us, limit_us)) {
-            Some(Cause::MaxDuration)
-        } else if self.spec.max_events().is_some_and(|limit| open.event_count as u64 >= limit) {
-            Some(Cause::MaxEvents)
-        } else if block.flags & NEW_WHEN != 0 {
-            Some(Cause::Condition)
-        } else if self.is_ended {
-            Some(Cause::EndCondition)
-        } else if is_change {
-            Some(Cause::Change)
-        } else if self.spec.splits().day && self.days.differ(open.ended_at_us, at_us) {
-            Some(Cause::Day)
-        } else {
-            None
+    #[inline(always)]
+    fn cause(&mut self, block: &Block, is_change: bool) -> Option<Cause> {
+        let Session { started_at_us, ended_at_us, event_count, .. } = self.open;
+        let timeout = exceeds(ended_at_us, block.at_us, self.spec.gap_us());
+        // A step over an infinity is a timeout already.
+        let too_long =
+            (self.spec.max_duration_us()).is_some_and(|limit_us| exceeds_finite(started_at_us, block.at_us, limit_us));
+        let is_full = self.spec.max_events().is_some_and(|limit| event_count as u64 >= limit);
+        let is_new = block.flags & NEW_WHEN != 0;
+        // One branch for all: where a session starts cannot be predicted, which cause it has need
+        // not be.
+        if timeout | too_long | is_full | is_new | self.is_ended | is_change {
+            let causes = [
+                (timeout, Cause::Timeout),
+                (too_long, Cause::MaxDuration),
+                (is_full, Cause::MaxEvents),
+                (is_new, Cause::Condition),
+                (self.is_ended, Cause::EndCondition),
+            ];
+            return causes.into_iter().find_map(|(holds, cause)| holds.then_some(cause)).or(Some(Cause::Change));
         }
+        (self.spec.splits().day && self.days.differ(ended_at_us, block.at_us)).then_some(Cause::Day)
     }
 
     /// The session that was open when the rows ended.
     pub fn finish(self) -> Option<Session> {
-        self.open
+        (self.open.event_count > 0).then_some(self.open)
     }
-}
-
-/// The session that follows `before`, without its rows.
-fn opened(before: Option<&Session>, at_us: i64, cause: Cause) -> Session {
-    let (session_no, start_index) = match before {
-        None => (1, 0),
-        Some(before) if before.started_at_us == at_us => (before.session_no + 1, before.start_index.saturating_add(1)),
-        Some(before) => (before.session_no + 1, 0),
-    };
-    Session { session_no, started_at_us: at_us, ended_at_us: at_us, event_count: 0, cause, start_index }
 }
 
 /// The answer of a block's n-th row, from 0, given that of its first (SESSIONS-12).
