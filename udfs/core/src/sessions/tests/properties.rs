@@ -150,6 +150,20 @@ proptest! {
     }
 
     #[test]
+    fn the_fast_pass_is_the_oracles_for_users_of_several_hundred_rows(
+        steps_us in prop::collection::vec(prop_oneof![3 => 0..3i64, 1 => 3..5i64], 0..300),
+    ) {
+        let mut at_us = 0;
+        let mut after = |step_us: i64| { at_us += step_us; Event { at_us, ..Event::default() } };
+        let events: Vec<Event> = steps_us.into_iter().map(&mut after).collect();
+        let spec = Spec::try_new(3, None, None, Splits::default()).expect("valid spec");
+        let expected = oracle::rows(&spec, &events, short_day);
+        prop_assert_eq!(sessions_of(&spec, &events, short_day), oracle::sessions(&expected));
+        let expected: Vec<Row> = expected.into_iter().map(|(_, row)| row).collect();
+        prop_assert_eq!(rows_of(&spec, &events, short_day), expected);
+    }
+
+    #[test]
     fn a_moments_day_is_asked_for_once_and_an_infinitys_never(spec in any_spec(), events in any_events()) {
         let mut asked = Vec::new();
         rows_of(&spec, &events, |at_us| {

@@ -29,6 +29,16 @@ fn sessions_2_the_gap_runs_from_the_row_before() {
 }
 
 #[test]
+fn sessions_2_every_row_of_a_long_visit_can_be_the_one_that_splits() {
+    for split_row in 1..200 {
+        let at = |row: i64| Event { at_us: row + if row < split_row { 0 } else { 2 * GAP }, ..Event::default() };
+        let events: Vec<Event> = (0..200).map(at).collect();
+        let counts: Vec<_> = sessions_of(&gap_only(), &events, utc_day).iter().map(|one| one.event_count).collect();
+        assert_eq!(counts, [split_row, 200 - split_row]);
+    }
+}
+
+#[test]
 fn sessions_3_the_duration_runs_from_the_first_row_of_the_session() {
     let spec = spec(Some(60 * MINUTE), None, Splits::default());
     assert_eq!(numbers(&spec, "1:00 1:30 2:00 2:01 2:31 3:01 3:02"), "1:first 1 1 2:max_duration 2 2 3:max_duration");
