@@ -6,3 +6,4 @@
 pub mod channels;
 pub mod funnel;
 pub mod url;
+pub mod sessions;
