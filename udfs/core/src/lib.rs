@@ -3,4 +3,5 @@
 //! Nothing here knows Arrow, SQL, NULL, a clock or a file; `tributary-udfs` translates between
 //! those and these rules. `README.md` beside this crate says where to start.
 
+pub mod attribution;
 pub mod funnel;
