@@ -37,7 +37,12 @@ pub struct Scratch<A: Amount> {
     /// What each channel gets from it, and the channels in the order of their codes.
     channel_credits: Vec<(bool, i128, A::Share)>,
     channel_order: Vec<usize>,
+    /// [`PAIRS_PER_ROW`], but in tests.
+    pairs_per_row: usize,
 }
+
+/// Up to this many pairs of touch and conversion for a row are looked at one by one.
+const PAIRS_PER_ROW: usize = 16;
 
 impl<A: Amount> Default for Scratch<A> {
     fn default() -> Self {
@@ -49,6 +54,7 @@ impl<A: Amount> Default for Scratch<A> {
             values: Vec::new(),
             channel_credits: Vec::new(),
             channel_order: Vec::new(),
+            pairs_per_row: PAIRS_PER_ROW,
         }
     }
 }
@@ -296,14 +302,14 @@ fn each_conversion<A: Amount>(
 
 /// Sets `credits` and `values` to what each touch gets under one model; gives what is unattributed.
 fn add_up<A: Amount>(plan: &Plan, model: usize, scratch: &mut Scratch<A>) -> Option<(i128, A::Share)> {
-    let Scratch { journey, kept, shares, credits, values, .. } = scratch;
+    let Scratch { journey, kept, shares, credits, values, pairs_per_row, .. } = scratch;
     let touches = journey.touch_us.len();
     credits.clear();
     credits.resize(touches, 0);
     values.clear();
     values.resize(touches, A::Share::default());
     let rule = plan.spec.models()[model].rule();
-    if *rule != Rule::Participation && !plan.spec.options().per_channel_once && journey.is_heavy() {
+    if *rule != Rule::Participation && !plan.spec.options().per_channel_once && journey.is_heavy(*pairs_per_row) {
         if matches!(rule, Rule::TimeDecay { .. } | Rule::Geometric { .. } | Rule::LinearPosition) {
             bulk::set_weighed(rule, journey, credits, values);
         } else {

@@ -291,14 +291,11 @@ impl<A: Amount> Journey<A> {
     }
 
     /// Whether pairs of conversion and touch are many beside the rows.
-    pub fn is_heavy(&self) -> bool {
+    pub fn is_heavy(&self, pairs_per_row: usize) -> bool {
         let pairs: usize = self.conversions.iter().map(|conversion| conversion.span.len()).sum();
-        pairs > PAIRS_PER_ROW * (self.touch_us.len() + self.conversions.len()) + 64
+        pairs > pairs_per_row * (self.touch_us.len() + self.conversions.len() + 4)
     }
 }
-
-/// Up to this many pairs for a row are looked at one by one.
-const PAIRS_PER_ROW: usize = 16;
 
 /// Up to this many channels are searched one by one.
 const FEW_CHANNELS: usize = 12;
