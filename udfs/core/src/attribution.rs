@@ -1,4 +1,73 @@
 //! Which touches earned a conversion, and how much of it.
+//!
+//! A user's rows come as columns sorted by time: see [`User`]. A [`Spec`] says how far conversions
+//! look back and by which [`Models`] each is divided; [`Spec::resolve`] turns its labels into codes.
+//! [`list`] gives every pair of conversion and touch, [`per_row`] the sum for each touch, [`totals`]
+//! the sum for each channel. The three agree.
+//!
+//! # Rules
+//!
+//! Letters are touches of that channel, `$` is a conversion, all a second apart unless said.
+//!
+//! - **ATTRIBUTION-1, touches.** A row is a touch when its touch bit is set and it has a channel.
+//!   Only touches, conversions and milestones matter ([`Spec::needs`]), only up to the user's last
+//!   conversion, and nothing does without one.
+//! - **ATTRIBUTION-2, the own row.** A conversion's own row is no touch for it, but is one for other
+//!   conversions, unless `include_self`: collectors put the visit's channel on every row.
+//! - **ATTRIBUTION-3, ties.** Rows of one time are ordered by the tie column, then channel (no
+//!   channel last), conversion after none, value (smaller first), touch after none, milestones. Rows
+//!   equal in all of these are twins: which of them a rule picks cannot be told from outside, and
+//!   [`per_row`] gives them equal answers, but for last digits, which go to the first of the input.
+//! - **ATTRIBUTION-4, lookback.** A conversion sees the touches up to and at its time, and from
+//!   exactly `lookback` before it. Of those it sees the last `lookback_touches`. Times saturate: a
+//!   touch at -infinity is seen from -infinity only, unless there is no lookback.
+//! - **ATTRIBUTION-5, several conversions.** Each looks back on its own. With
+//!   [`Consume::SinceLast`] it sees only touches strictly after the latest conversion before its
+//!   time. Conversions of one time see the same touches, but for their own rows.
+//! - **ATTRIBUTION-6, a channel once.** With `per_channel_once` a conversion sees, of the touches
+//!   left by the rules above, the last of each channel, in order of time. What the first touch or a
+//!   milestone's touch earns goes to the touch kept of its channel, so `first` and `last` still
+//!   credit the channels where the journey began and ended: `d s d $` makes `s d`, and both give
+//!   all to d. `position` adds both ends up there and shares the middle among the others.
+//! - **ATTRIBUTION-7, models.** See [`Rule`]. One touch gets everything under every model. Of two,
+//!   `position` renormalises its ends (both 0: half each). `weights` are given from the first touch
+//!   on: with fewer touches than weights the first ones are renormalised (all 0: even), with more
+//!   the further ones get nothing.
+//! - **ATTRIBUTION-8, time decay.** The weight is halved for every half-life that a touch is older
+//!   than the latest touch seen; counting from the conversion would change no share.
+//! - **ATTRIBUTION-9, milestones.** A milestone is reached when its condition first holds within
+//!   what the conversion sees by time (ATTRIBUTION-4 and 5 without `lookback_touches`), its own row
+//!   included. Its weight goes to the latest touch up to and at that time; weights at one touch add
+//!   up. Touches without a weight share what the weights leave of 1. Weights of milestones that were
+//!   not reached or have no touch before them, and what is left where no other touch is, are made
+//!   up by all others in proportion; where nothing is left to scale, the split is even. So W-shape
+//!   is `milestones(0.3, 0.3, 0.3)` over lead and opportunity, and the full path
+//!   `milestones(0.225, 0.225, 0.225, 0.225)` over lead, opportunity and the conversion itself.
+//! - **ATTRIBUTION-10, rounding.** Shares are computed as floats and rounded to 1e-12; what that
+//!   leaves of 1 goes to the largest share, the earliest of several. Decimal values are rounded to
+//!   six more digits than they have, and what is left goes to the same touch. So the credits of a
+//!   conversion sum to exactly 1 and its values to exactly its value. Float values are not rounded.
+//! - **ATTRIBUTION-11, unattributed.** A conversion that sees no touch is one element without a
+//!   touch, with all credit and value, under every model.
+//! - **ATTRIBUTION-12, participation.** Every channel a conversion sees gets all of it, at its last
+//!   touch. Credits exceed conversions: [`Model::sums_to_conversions`] is false.
+//!
+//! # Where other tools differ
+//!
+//! DP6 adds half the middle to each end of two touches. ByConity divides ages by the half-life as
+//! integers and gives every touch to the first conversion after it, which is `since_last`. Snowplow
+//! counts a lookback in calendar days, so that it reaches up to a day further.
+//!
+//! # Cost
+//!
+//! [`totals`] and [`per_row`] are linear in rows for every model (`participation` and
+//! `per_channel_once`: in rows and the channels each conversion sees), whatever the number of pairs.
+//! Up to 16 pairs for a row are looked at one by one, and the answers are the sums over [`list`] to
+//! the last digit. Beyond, so are those of the models that give most touches the same; those that
+//! weigh each touch (`time_decay`, `geometric`, `linear_position`) are summed as floats, within 1e-9
+//! of the list, and still add up to exactly the conversions and their value. No allocation for a
+//! user of the first kind: [`Scratch`] is reused.
+
 mod bulk;
 mod decay;
 mod duration;

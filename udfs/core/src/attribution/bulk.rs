@@ -160,6 +160,7 @@ pub(super) fn add_even<A: Amount>(
         };
         match shares.divide(plan, model, view) {
             Split::One(position) => add(view.touch(position), CREDIT_UNITS, conversion.whole),
+            // Models that weigh touches are not added up here.
             Split::Even | Split::Weighed => {
                 let rounded = rounded_even::<A>(shares, view.len(), conversion.whole);
                 for &(position, share) in &shares.marks {
