@@ -4,6 +4,7 @@
 //! those and these rules. `README.md` beside this crate says where to start.
 
 pub mod channels;
+pub mod attribution;
 pub mod funnel;
 pub mod url;
 pub mod sessions;
