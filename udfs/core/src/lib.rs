@@ -4,3 +4,4 @@
 //! those and these rules. `README.md` beside this crate says where to start.
 
 pub mod funnel;
+pub mod tags;
