@@ -52,11 +52,11 @@
 //!
 //! # Cost
 //!
-//! Compiling is linear in the expression and recurses nowhere, nor does anything after it. A tag
-//! costs one hash of at most sixteen bytes, and one more per distinct length of prefix, or per
-//! `:` and `=` in it, if its first byte begins a prefix or a compared name. A row costs one look-up
-//! in a truth table for up to 12 distinct conditions, else a pass over the program. No allocation
-//! for a row.
+//! Compiling is linear in the expression and recurses nowhere, nor does anything after it. A tag that
+//! is in no expression costs one bit of a filter, one that is a hash of at most sixteen bytes; one
+//! whose first byte begins a prefix or a compared name, one hash more per distinct length of prefix
+//! and per `:` and `=` in it. A row costs one look-up in a truth table for up to 12 distinct
+//! conditions, else a pass over the program. No allocation for a row.
 //!
 //! # What the caller decides
 //!

@@ -1,7 +1,8 @@
 //! From one tag to the bits of the conditions it satisfies.
 //!
-//! Most tags of a row are in no expression, so the common answer is no: one hash of at most sixteen
-//! bytes and one empty slot.
+//! Most tags of a row are in no expression, so the common answer is no: one bit of a filter by length
+//! and three bytes, without a branch that depends on the tag. The rest is a hash of at most sixteen
+//! bytes.
 
 use super::Atom;
 use super::value::Comparison;
@@ -76,7 +77,9 @@ impl Lookup {
     #[inline]
     pub(super) fn mark(&self, tag: &str, bits: &mut [u64]) {
         let Some(&first) = tag.as_bytes().first() else { return };
-        if let Some(index) = self.tags.find(tag.as_bytes()) {
+        if self.tags.may_hold(tag.as_bytes())
+            && let Some(index) = self.tags.find(tag.as_bytes())
+        {
             set(bits, self.tag_bits[index]);
         }
         if self.has_more && self.first_bytes[usize::from(first)] {
@@ -126,6 +129,8 @@ struct Table {
     /// A power of two of slots, at least three quarters of them empty; none without names.
     slots: Vec<Slot>,
     names: Vec<Box<[u8]>>,
+    /// A power of two of words whose bits tell most other names at a glance.
+    filter: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,9 +146,11 @@ impl Slot {
 impl Table {
     fn new(names: &[&str]) -> Self {
         let slot_count = if names.is_empty() { 0 } else { (names.len() * 4).next_power_of_two().max(16) };
+        let filter_words = (names.len() / 2).next_power_of_two().max(16);
         let mut table = Self {
             slots: vec![Slot::EMPTY; slot_count],
             names: names.iter().map(|name| name.as_bytes().into()).collect(),
+            filter: vec![0; filter_words],
         };
         for (index, name) in (0..).zip(names) {
             let key = Key::of(name.as_bytes());
@@ -152,8 +159,17 @@ impl Table {
                 at = (at + 1) & (slot_count - 1);
             }
             table.slots[at] = Slot { key, index };
+            let glance = glance(name.as_bytes());
+            table.filter[(glance / 64) & (filter_words - 1)] |= 1 << (glance % 64);
         }
         table
+    }
+
+    /// False for most names that are not in the table, true for all that are.
+    #[inline]
+    fn may_hold(&self, name: &[u8]) -> bool {
+        let glance = glance(name);
+        self.filter[(glance / 64) & (self.filter.len() - 1)] >> (glance % 64) & 1 == 1
     }
 
     /// The index of the name.
@@ -175,6 +191,18 @@ impl Table {
         }
     }
 }
+
+/// A hash of the length and of the first, middle and last byte, which no name is too short for.
+#[inline]
+fn glance(name: &[u8]) -> usize {
+    let byte = |at: usize| usize::from(name.get(at).copied().unwrap_or_default());
+    let length = name.len();
+    let mixed = byte(0) ^ byte(length / 2) << 8 ^ byte(length.wrapping_sub(1)) << 16 ^ length << 24;
+    ((mixed as u64).wrapping_mul(MIX[0]) >> 40) as usize
+}
+
+/// Odd numbers without pattern: the fractions of the golden ratio and of pi.
+const MIX: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0x243F_6A88_85A3_08D3];
 
 /// The first and last eight bytes of a name and its length: all of a name of up to sixteen bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,8 +237,6 @@ impl Key {
 
     #[inline]
     fn hash(&self) -> usize {
-        /// Odd numbers without pattern: the fractions of the golden ratio and of pi.
-        const MIX: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0x243F_6A88_85A3_08D3];
         let mixed = (self.first ^ self.length as u64).wrapping_mul(MIX[0]) ^ self.last.wrapping_mul(MIX[1]);
         (mixed.wrapping_mul(MIX[0]) >> 40) as usize
     }

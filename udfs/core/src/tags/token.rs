@@ -150,7 +150,8 @@ impl<'a> Lexer<'a> {
     fn word(&mut self) -> Result<Kind, Fault> {
         let mut text = String::new();
         while let Some((_, character)) = self.peek() {
-            if !is_word(character) && !(character == '-' && !text.is_empty() && self.hyphen_joins()) {
+            let joins = is_word(character) || character == '-' && !text.is_empty() && self.hyphen_joins();
+            if !joins {
                 break;
             }
             text.push(character);

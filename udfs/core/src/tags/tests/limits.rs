@@ -44,8 +44,9 @@ fn the_deepest_expression_fits_the_stack() {
 #[test]
 fn an_expression_of_a_megabyte_answers_soon() {
     let fill = |unit: &str, end: &str| format!("{}{end}", unit.repeat((1_000_000 - end.len()) / unit.len()));
-    // The answer for the tags a and b, by the number of units before the end.
-    let cases: [(&str, &str, fn(usize) -> bool); 7] = [
+    /// The answer for the tags a and b, by the number of units before the end.
+    type Expected = fn(usize) -> bool;
+    let cases: [(&str, &str, Expected); 7] = [
         ("a & ", "b", |_| true),
         ("a | !", "b", |_| true),
         ("a ^ b | c - ", "d", |_| true),
