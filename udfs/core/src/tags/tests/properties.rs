@@ -93,8 +93,13 @@ fn answer(program: &super::Program, tags: &[String]) -> bool {
     super::answer(program, &tags)
 }
 
+/// `PROPTEST_CASES` where set; else enough to meet every operator beside every other in a second.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_spelling_answers_as_the_tree_does(

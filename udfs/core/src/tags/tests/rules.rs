@@ -1,6 +1,6 @@
 //! Each rule by example, the goldens of the design among them.
 
-use super::super::{Atom, Case, Number, split_tags};
+use super::super::{Atom, Case, Number, fold, split_tags};
 use super::{answer, compiled, matches, normal, program};
 
 const AB: &[&str] = &["a", "b"];
@@ -268,6 +268,16 @@ fn tags_13_case_is_folded_letter_by_letter_where_asked() {
     let mut matcher = program.matcher();
     matcher.see_pair("Vip", Some("X"));
     assert!(matcher.matches());
+}
+
+#[test]
+fn tags_13_the_short_way_leaves_only_letters_without_case() {
+    let mut buffer = String::new();
+    for character in '\0'..=char::MAX {
+        let expected = character.to_lowercase().next();
+        let folded = fold::fold(character.encode_utf8(&mut [0; 4]), &mut buffer).chars().next();
+        assert_eq!(folded, expected, "U+{:04X}", u32::from(character));
+    }
 }
 
 #[test]
