@@ -8,3 +8,4 @@ pub mod attribution;
 pub mod funnel;
 pub mod url;
 pub mod sessions;
+pub mod tags;
