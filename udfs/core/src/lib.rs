@@ -3,9 +3,9 @@
 //! Nothing here knows Arrow, SQL, NULL, a clock or a file; `tributary-udfs` translates between
 //! those and these rules. `README.md` beside this crate says where to start.
 
-pub mod channels;
 pub mod attribution;
+pub mod channels;
 pub mod funnel;
-pub mod url;
 pub mod sessions;
 pub mod tags;
+pub mod url;
