@@ -249,9 +249,8 @@ impl Parser<'_> {
     fn join(&mut self, rule: ListRule, op: Op) {
         let Parsed { ops, members, .. } = &mut self.parsed;
         match ops.as_mut_slice() {
-            [.., Op::List { rule: left, end, .. }, Op::Atom(right)]
-                if *left == rule && *end as usize == members.len() =>
-            {
+            // No list came after this one, so its members are the last.
+            [.., Op::List { rule: left, end, .. }, Op::Atom(right)] if *left == rule => {
                 members.push(*right);
                 *end += 1;
                 ops.pop();

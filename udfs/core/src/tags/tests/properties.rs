@@ -19,7 +19,7 @@ const NAMES: &[&str] = &[
     "兴趣:红茶",
     "兴趣:白茶",
     "a-name-longer-than-sixteen",
-    "a-name-danger-than-sixteen",
+    "a-name-lodger-than-sixteen",
     "score",
     "score:7",
     "x1",
