@@ -3,6 +3,7 @@
 mod dialect;
 mod documentation;
 mod errors;
+mod channels;
 mod invariance;
 mod labels;
 mod parameters;
@@ -10,3 +11,4 @@ mod plain;
 mod plans;
 mod rules;
 mod support;
+mod tags;
