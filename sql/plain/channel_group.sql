@@ -7,10 +7,10 @@ select
     medium,
     campaign,
     case
-        when coalesce(source, '(direct)') in ('', '(direct)') and coalesce(medium, '') = '' and coalesce(campaign, '') = ''
-            then 'Direct'
+        when coalesce(medium, '') = '' and source = '(direct)' then 'Direct'
+        when coalesce(medium, '') = '' and coalesce(source, '') = '' and coalesce(campaign, '') = '' then 'Direct'
         when campaign ilike '%cross-network%' then 'Cross-network'
-        when source = 'google' and medium = 'cpc' then 'Paid Search'
+        when source = 'google' and medium in ('cpc', 'paid_social') then 'Paid Search'
         when source = 'facebook' and medium in ('cpc', 'paid_social') then 'Paid Social'
         when medium in ('cpc', 'paid_social') then 'Paid Other'
         when source = 'facebook' then 'Organic Social'

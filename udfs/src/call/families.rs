@@ -35,11 +35,7 @@ pub(crate) fn configure_window(
 }
 
 /// As [`configure_aggregate`], for scalar calls.
-pub(crate) fn configure_scalar(
-    call: &ScalarFunction,
-    schema: &DFSchema,
-    fold: Fold,
-) -> Result<Option<ScalarFunction>> {
+pub(crate) fn configure_scalar(call: &ScalarFunction, schema: &DFSchema, fold: Fold) -> Result<Option<ScalarFunction>> {
     channels::check(call, fold)?;
     tags::configure(call, schema, fold)
 }

@@ -69,7 +69,10 @@ pub(crate) const UTM: FunctionDoc = FunctionDoc {
     syntax: "utm(url, name)",
     arguments: &[
         text("url", "A URL, or a query string alone. Any text has an answer: nothing insists on a valid URL."),
-        text("name", "The name of the parameter, in any case: `source`, `utm_source`, `gclid`; a constant or a column."),
+        text(
+            "name",
+            "The name of the parameter, in any case: `source`, `utm_source`, `gclid`; a constant or a column.",
+        ),
     ],
     options: &[],
     returns: "text",

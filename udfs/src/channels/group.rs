@@ -81,9 +81,9 @@ fn by_row(args: &[ColumnarValue], rows: usize) -> Result<Vec<u8>> {
     let indexes = (0..rows).map(|row| {
         let [source, medium, campaign, referrer] =
             [source, medium, campaign, referrer].map(|texts| texts.get(row).unwrap_or_default());
-        *known.entry([source, medium, campaign, referrer]).or_insert_with(|| {
-            channels::group(&Visit { source, medium, campaign, referrer }) as u8
-        })
+        *known
+            .entry([source, medium, campaign, referrer])
+            .or_insert_with(|| channels::group(&Visit { source, medium, campaign, referrer }) as u8)
     });
     Ok(indexes.collect())
 }

@@ -58,15 +58,14 @@ impl ScalarUDFImpl for Utm {
             let parameter = constant_parameter(name)?;
             return match (&args.args[URL], args::dictionary(&args.args)) {
                 (_, Some((_, urls))) => {
-                    let values = values(&ColumnarValue::Array(Arc::clone(urls.values())), &parameter, urls.values().len())?;
+                    let values =
+                        values(&ColumnarValue::Array(Arc::clone(urls.values())), &parameter, urls.values().len())?;
                     Ok(ColumnarValue::Array(take(&values, urls.keys(), None)?))
                 }
                 (urls @ ColumnarValue::Array(_), None) => {
                     Ok(ColumnarValue::Array(Arc::new(values(urls, &parameter, args.number_rows)?)))
                 }
-                (url, None) => {
-                    Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values(url, &parameter, 1)?, 0)?))
-                }
+                (url, None) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values(url, &parameter, 1)?, 0)?)),
             };
         }
         Ok(ColumnarValue::Array(by_row(&args.args[URL], &args.args[NAME], args.number_rows)?))
@@ -99,8 +98,10 @@ fn constant_parameter(name: &ScalarValue) -> Result<Parameter, UserError> {
 fn parameter(name: &str) -> Result<Parameter, UserError> {
     Parameter::try_new(name).map_err(|_| {
         let message = format!("{}: argument 'name' must be the name of a parameter, got '{name}'", UTM.name);
-        UserError::new(sqlstate::INVALID_PARAMETER_VALUE, message)
-            .with_hint(format!("Write one of {}, or any other such as 'gclid'.", UTM_NAMES.map(|name| format!("'{name}'")).join(", ")))
+        UserError::new(sqlstate::INVALID_PARAMETER_VALUE, message).with_hint(format!(
+            "Write one of {}, or any other such as 'gclid'.",
+            UTM_NAMES.map(|name| format!("'{name}'")).join(", ")
+        ))
     })
 }
 

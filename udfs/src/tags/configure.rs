@@ -37,9 +37,7 @@ pub(super) fn configured(args: &[Expr], fold: Fold) -> Result<ScalarFunction> {
     };
     let case = args::case(args.get(args::OPTIONS), fold)?;
     let expression = match fold(expression.clone())?.unalias() {
-        Expr::Literal(value, _) => {
-            Expression::Constant(Arc::new(Tester::compile(&args::expression(&value)?, case)?))
-        }
+        Expr::Literal(value, _) => Expression::Constant(Arc::new(Tester::compile(&args::expression(&value)?, case)?)),
         _ => Expression::PerRow(case),
     };
     Ok(ScalarFunction::new_udf(Arc::new(TagMatch::with(expression).into()), args.to_vec()))

@@ -47,7 +47,10 @@ pub(crate) const DOC: FunctionDoc = FunctionDoc {
             cause: "the expression does not read (place, cause and fix are told), or a constant is NULL",
         },
         ErrorDoc { sqlstate: "42601", cause: "an unknown option (the nearest is suggested), or one given twice" },
-        ErrorDoc { sqlstate: "42804", cause: "tags are no text, list of text or map of text, or the expression is no text" },
+        ErrorDoc {
+            sqlstate: "42804",
+            cause: "tags are no text, list of text or map of text, or the expression is no text",
+        },
         ErrorDoc { sqlstate: "42883", cause: "fewer than two arguments" },
         ErrorDoc { sqlstate: "54023", cause: "more than two arguments without a name" },
     ],
@@ -59,8 +62,8 @@ pub(crate) const DOC: FunctionDoc = FunctionDoc {
         ExampleDoc {
             question: "Who is a valuable customer with a taste for tea, and not about to leave?",
             sql: "SELECT name, TAG_MATCH(tags, '高价值 AND (兴趣:红茶 OR 兴趣:白茶) AND NOT 流失风险') AS wanted\n\
-                  FROM (VALUES ('Ana', ['高价值', '兴趣:红茶']),\n             \
-                  ('Bo', ['高价值', '兴趣:白茶', '流失风险']),\n             \
+                  FROM (VALUES ('Ana', ARRAY['高价值', '兴趣:红茶']),\n             \
+                  ('Bo', ARRAY['高价值', '兴趣:白茶', '流失风险']),\n             \
                   ('Cy', NULL)) AS users(name, tags)\n\
                   ORDER BY name",
             answer: &["Ana | true", "Bo | false", "Cy | NULL"],
@@ -74,7 +77,7 @@ pub(crate) const DOC: FunctionDoc = FunctionDoc {
         },
         ExampleDoc {
             question: "Does a spelling with capitals count?",
-            sql: "SELECT TAG_MATCH(['VIP'], 'vip') AS exact, TAG_MATCH(['VIP'], 'vip', ci => true) AS ignoring_case",
+            sql: "SELECT TAG_MATCH(ARRAY['VIP'], 'vip') AS exact, TAG_MATCH(ARRAY['VIP'], 'vip', ci => true) AS ignoring_case",
             answer: &["false | true"],
         },
     ],

@@ -85,7 +85,8 @@ impl Tester {
     /// The answer of each row; NULL where the tags are NULL.
     pub fn test(&self, tags: &ArrayRef) -> Result<BooleanArray> {
         if let Some(answer) = self.constant() {
-            let answers = if answer { BooleanBuffer::new_set(tags.len()) } else { BooleanBuffer::new_unset(tags.len()) };
+            let answers =
+                if answer { BooleanBuffer::new_set(tags.len()) } else { BooleanBuffer::new_unset(tags.len()) };
             return Ok(BooleanArray::new(answers, tags.logical_nulls()));
         }
         let rows = tags.len();

@@ -74,7 +74,8 @@ impl ScalarUDFImpl for TagMatch {
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
         match &self.expression {
             Expression::Written => {
-                let is_constant = args.get(args::EXPRESSION).is_some_and(|expression| expression.as_literal().is_some());
+                let is_constant =
+                    args.get(args::EXPRESSION).is_some_and(|expression| expression.as_literal().is_some());
                 if is_constant && !args.iter().any(call::has_placeholder) {
                     let call = configure::configured(&args, &Ok)?;
                     return Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)));

@@ -1,9 +1,9 @@
 //! The functions as a DataFusion program uses them, in process.
 
+mod channels;
 mod dialect;
 mod documentation;
 mod errors;
-mod channels;
 mod invariance;
 mod labels;
 mod parameters;

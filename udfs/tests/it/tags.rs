@@ -62,7 +62,11 @@ async fn the_goldens_hold_in_every_encoding() {
         let row = Some(tags.iter().copied().map(Some).collect());
         for (encoding, column) in every_encoding(&[row]) {
             let call = format!("TAG_MATCH(tags, '{expression}')");
-            assert_eq!(answers(vec![("tags", column)], &call).await, [expected.to_string()], "{expression}, {encoding}");
+            assert_eq!(
+                answers(vec![("tags", column)], &call).await,
+                [expected.to_string()],
+                "{expression}, {encoding}"
+            );
         }
     }
 }
@@ -76,9 +80,11 @@ async fn null_tags_have_no_answer_an_empty_list_has_no_tags_and_a_null_among_tag
         let any = answers(vec![("tags", column)], "TAG_MATCH(tags, '*')").await;
         assert_eq!(any, ["NULL", "false", "false", "true", "true"], "{encoding}");
     }
-    assert_eq!(rows_of("SELECT TAG_MATCH(NULL, 'vip'), TAG_MATCH([], '!vip'), TAG_MATCH([NULL], '!vip')").await, [
-        "NULL | true | true"
-    ]);
+    assert_eq!(
+        rows_of("SELECT TAG_MATCH(NULL, 'vip'), TAG_MATCH(ARRAY[]::text[], '!vip'), TAG_MATCH(ARRAY[NULL], '!vip')")
+            .await,
+        ["NULL | true | true"]
+    );
 }
 
 async fn rows_of(sql: &str) -> Vec<String> {
@@ -113,9 +119,10 @@ async fn a_slice_of_a_column_answers_for_its_own_rows() {
 async fn delimited_text_is_split_at_any_separator() {
     let texts = ["vip,ev", "vip; ev", " vip |ev ", "vip、ev", "vip，ev", "vip ev", "", "vip,,"];
     let column: ArrayRef = Arc::new(texts.iter().map(|text| Some(*text)).collect::<StringViewArray>());
-    assert_eq!(answers(vec![("tags", column)], "TAG_MATCH(tags, 'vip & ev')").await, [
-        "true", "true", "true", "true", "true", "false", "false", "false"
-    ]);
+    assert_eq!(
+        answers(vec![("tags", column)], "TAG_MATCH(tags, 'vip & ev')").await,
+        ["true", "true", "true", "true", "true", "false", "false", "false"]
+    );
 }
 
 #[tokio::test]
@@ -144,7 +151,7 @@ async fn the_values_of_a_map_are_compared_in_their_own_form() {
         assert_eq!(has_key, ["true", "true", "NULL", "false"], "a key without a value is a tag: {kind}");
     }
     assert_eq!(
-        rows_of("SELECT TAG_MATCH(MAP {'score': 45, 'level': 3}, 'score >= 30 & level < 4 & score:45')").await,
+        rows_of("SELECT TAG_MATCH(make_map('score', 45, 'level', 3), 'score >= 30 & level < 4 & score:45')").await,
         ["true"]
     );
 }
@@ -154,7 +161,11 @@ async fn case_matters_unless_told_otherwise() {
     let rows = [row(&["VIP"]), row(&["vip"]), row(&["ÉTÉ"]), row(&["other"])];
     for (encoding, column) in every_encoding(&rows) {
         let call = "TAG_MATCH(tags, 'Vip | été', ci => true)";
-        assert_eq!(answers(vec![("tags", Arc::clone(&column))], call).await, ["true", "true", "true", "false"], "{encoding}");
+        assert_eq!(
+            answers(vec![("tags", Arc::clone(&column))], call).await,
+            ["true", "true", "true", "false"],
+            "{encoding}"
+        );
         let exact = answers(vec![("tags", column)], "TAG_MATCH(tags, 'Vip | été', ci => false)").await;
         assert_eq!(exact, ["false"; 4], "{encoding}");
     }
@@ -180,7 +191,7 @@ async fn every_row_may_bring_its_own_expression() {
             assert_eq!(answered, ["true", "false", "true", "NULL", "false", "NULL"], "{encoding}");
             let ignoring_case = answers(columns(), "TAG_MATCH(tags, expression, ci => true)").await;
             assert_eq!(ignoring_case, ["true", "false", "true", "NULL", "true", "NULL"], "{encoding}");
-            let constant_tags = answers(columns(), "TAG_MATCH(['b'], expression)").await;
+            let constant_tags = answers(columns(), "TAG_MATCH(ARRAY['b'], expression)").await;
             assert_eq!(constant_tags, ["false", "true", "true", "false", "true", "NULL"], "{encoding}");
         }
     }
@@ -217,7 +228,9 @@ async fn constants_are_folded_in_the_plan() {
     let batch = RecordBatch::try_from_iter([("tags", lists(&[row(&["a"])]))]).unwrap();
     assert!(!batch.schema().field(0).is_nullable());
     context.register_batch("t", batch).unwrap();
-    let folded = plan(&context, "SELECT TAG_MATCH(['vip'], 'vip - ev') AS known, TAG_MATCH(tags, 'a | !a') AS sure FROM t").await;
+    let folded =
+        plan(&context, "SELECT TAG_MATCH(ARRAY['vip'], 'vip - ev') AS known, TAG_MATCH(tags, 'a | !a') AS sure FROM t")
+            .await;
     assert!(folded.contains("true as known") && folded.contains("true as sure"), "{folded}");
     let shown = plan(&context, "SELECT TAG_MATCH(tags, 'vip - ev') FROM t").await;
     assert!(shown.contains("tag_match(tags@0, vip - ev)"), "plans show the expression: {shown}");
@@ -226,7 +239,9 @@ async fn constants_are_folded_in_the_plan() {
 #[tokio::test]
 async fn a_parameter_is_an_expression_too() {
     let context = context();
-    context.register_batch("t", RecordBatch::try_from_iter([("tags", lists(&[row(&["vip", "ev"])]))]).unwrap()).unwrap();
+    context
+        .register_batch("t", RecordBatch::try_from_iter([("tags", lists(&[row(&["vip", "ev"])]))]).unwrap())
+        .unwrap();
     let answer = async |expression: ScalarValue, ci: ScalarValue| {
         let frame = tributary_udfs::sql(&context, "SELECT TAG_MATCH(tags, $1, ci => $2) FROM t").await.unwrap();
         Ok::<_, datafusion::error::DataFusionError>(
@@ -260,24 +275,26 @@ async fn it_works_where_only_the_function_is_registered() {
     let context = SessionContext::new();
     context.register_udf(tributary_udfs::tag_match().as_ref().clone());
     let sql = "SELECT tag_match(tags, 'a - b'), tag_match(tags, 'A', named_struct('ci', true)), tag_match(tags, e) \
-               FROM (VALUES (['a'], 'b'), (['a', 'b'], 'b'), (NULL, 'b')) AS t(tags, e)";
+               FROM (VALUES (ARRAY['a'], 'b'), (ARRAY['a', 'b'], 'b'), (NULL, 'b')) AS t(tags, e)";
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
-    assert_eq!(batches.iter().flat_map(lines).collect::<Vec<_>>(), [
-        "true | true | false",
-        "false | true | true",
-        "NULL | NULL | NULL"
-    ]);
-    let error = context.sql("SELECT tag_match(['a'], 'a &')").await.unwrap().collect().await.unwrap_err();
+    assert_eq!(
+        batches.iter().flat_map(lines).collect::<Vec<_>>(),
+        ["true | true | false", "false | true | true", "NULL | NULL | NULL"]
+    );
+    let error = context.sql("SELECT tag_match(ARRAY['a'], 'a &')").await.unwrap().collect().await.unwrap_err();
     assert_eq!(tributary_udfs::UserError::find(&error).map(|error| error.sqlstate), Some("22023"), "{error}");
 }
 
 #[tokio::test]
 async fn a_wrong_expression_in_a_column_is_told_with_its_text() {
     let context = context();
-    let sql = "SELECT TAG_MATCH(['a'], e) FROM (VALUES ('a'), ('b ('), ('c')) AS t(e)";
+    let sql = "SELECT TAG_MATCH(ARRAY['a'], e) FROM (VALUES ('a'), ('b ('), ('c')) AS t(e)";
     let error = mistake(&context, sql).await;
     assert_eq!(error.sqlstate, "22023");
-    assert_eq!(error.message, "tag_match: argument 'expression', at character 3: an operator is missing before this, in 'b ('");
+    assert_eq!(
+        error.message,
+        "tag_match: argument 'expression', at character 3: an operator is missing before this, in 'b ('"
+    );
 }
 
 #[tokio::test]
@@ -297,7 +314,7 @@ async fn monstrous_expressions_get_an_answer_or_an_error_quickly() {
     ];
     for (expression, wrong) in cases {
         let start = Instant::now();
-        let sql = format!("SELECT TAG_MATCH(['a'], '{expression}')");
+        let sql = format!("SELECT TAG_MATCH(ARRAY['a'], '{expression}')");
         match wrong {
             None => assert_eq!(rows(&context, &sql).await.len(), 1),
             Some(wrong) => {
@@ -379,35 +396,35 @@ fn delimited_text_and_lists_tell_the_same() {
 
 /// Calls that are wrong.
 const WRONG: &[&str] = &[
-    "tag_match(['a'], '')",
-    "tag_match(['a'], 'a &')",
-    "tag_match(['a'], 'a b')",
-    "tag_match(['a'], 'a OR OR b')",
-    "tag_match(['a'], '(a | b')",
-    "tag_match(['a'], 'a)')",
-    "tag_match(['a'], '\"a')",
-    "tag_match(['a'], '高价值 且 （红茶 或')",
-    "tag_match(['a'], 'score >= thirty')",
-    "tag_match(['a'], 'at_least(4, a, b)')",
-    "tag_match(['a'], NULL)",
-    "tag_match(['a'], 7)",
-    "tag_match(['a'], 'a', ci => NULL)",
-    "tag_match(['a'], 'a', ci => 'yes')",
-    "tag_match(['a'], 'a', ci => user_id > 1)",
-    "tag_match(['a'], 'a', cl => true)",
-    "tag_match(['a'], 'a', ci => true, ci => false)",
-    "tag_match(['a'], 'a', true)",
-    "tag_match(['a'], 'a', 'b')",
-    "tag_match(['a'], 'a', named_struct('case', 'no'))",
-    "tag_match(['a'])",
+    "tag_match(ARRAY['a'], '')",
+    "tag_match(ARRAY['a'], 'a &')",
+    "tag_match(ARRAY['a'], 'a b')",
+    "tag_match(ARRAY['a'], 'a OR OR b')",
+    "tag_match(ARRAY['a'], '(a | b')",
+    "tag_match(ARRAY['a'], 'a)')",
+    "tag_match(ARRAY['a'], '\"a')",
+    "tag_match(ARRAY['a'], '高价值 且 （红茶 或')",
+    "tag_match(ARRAY['a'], 'score >= thirty')",
+    "tag_match(ARRAY['a'], 'at_least(4, a, b)')",
+    "tag_match(ARRAY['a'], NULL)",
+    "tag_match(ARRAY['a'], 7)",
+    "tag_match(ARRAY['a'], 'a', ci => NULL)",
+    "tag_match(ARRAY['a'], 'a', ci => 'yes')",
+    "tag_match(ARRAY['a'], 'a', ci => user_id > 1)",
+    "tag_match(ARRAY['a'], 'a', cl => true)",
+    "tag_match(ARRAY['a'], 'a', ci => true, ci => false)",
+    "tag_match(ARRAY['a'], 'a', true)",
+    "tag_match(ARRAY['a'], 'a', 'b')",
+    "tag_match(ARRAY['a'], 'a', named_struct('case', 'no'))",
+    "tag_match(ARRAY['a'])",
     "tag_match()",
     "tag_match(1, 'a')",
-    "tag_match([1, 2], 'a')",
-    "tag_match([['a']], 'a')",
+    "tag_match(ARRAY[1, 2], 'a')",
+    "tag_match(ARRAY[ARRAY['a']], 'a')",
     "tag_match(arrow_cast('a', 'Binary'), 'a')",
-    "tag_match(MAP {1: 'a'}, 'a')",
-    "tag_match(MAP {'a': [1]}, 'a')",
-    "tag_match('a', ['a'])",
+    "tag_match(make_map(1, 'a'), 'a')",
+    "tag_match(make_map('a', ARRAY[1]), 'a')",
+    "tag_match('a', ARRAY['a'])",
 ];
 
 #[tokio::test]

@@ -81,7 +81,12 @@ pub fn lists(rows: &[Row]) -> ArrayRef {
 fn backwards(plain: &ArrayRef) -> ArrayRef {
     let plain: &ListArray = plain.as_list();
     let reversed: Vec<u32> = (0..plain.len() as u32).rev().collect();
-    let reversed = datafusion::arrow::compute::take(plain, &reversed.into_iter().collect::<datafusion::arrow::array::UInt32Array>(), None).unwrap();
+    let reversed = datafusion::arrow::compute::take(
+        plain,
+        &reversed.into_iter().collect::<datafusion::arrow::array::UInt32Array>(),
+        None,
+    )
+    .unwrap();
     let reversed: &ListArray = reversed.as_list();
     let offsets = reversed.value_offsets();
     let starts: Vec<i32> = (0..plain.len()).rev().map(|row| offsets[row]).collect();

@@ -110,10 +110,8 @@ fn rows() -> impl Strategy<Value = Vec<Row<'static>>> {
 pub fn check(ask: impl Fn(&str, &[Row]) -> Vec<(String, Vec<Option<bool>>)>) {
     let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
     let result = runner.run(&(tree(), rows()), |(tree, rows)| {
-        let expected: Vec<Option<bool>> = rows
-            .iter()
-            .map(|row| Some(tree.holds(&row.as_ref()?.iter().copied().flatten().collect())))
-            .collect();
+        let expected: Vec<Option<bool>> =
+            rows.iter().map(|row| Some(tree.holds(&row.as_ref()?.iter().copied().flatten().collect()))).collect();
         for (encoding, answered) in ask(&tree.to_string(), &rows) {
             prop_assert_eq!(&answered, &expected, "{} in {}", tree, encoding);
         }
