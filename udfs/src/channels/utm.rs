@@ -53,6 +53,11 @@ impl ScalarUDFImpl for Utm {
         Ok(DataType::Utf8View)
     }
 
+    /// NULL in, NULL out: outer joins below a filter on it may become inner ones.
+    fn is_strict(&self) -> bool {
+        true
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if let ColumnarValue::Scalar(name) = &args.args[NAME] {
             let parameter = constant_parameter(name)?;

@@ -73,6 +73,7 @@ fn is_text_or_null(data_type: &DataType) -> bool {
 fn no_tags(given: &DataType) -> UserError {
     let hint = match given {
         DataType::Map(_, _) => "The keys of a map are tags and text; its values are text, numbers, booleans or times.",
+        given if given.is_binary() => "Bytes are not text until somebody says in which encoding: decode them first.",
         given if given.is_nested() => "Cast the items with tags::text[].",
         _ => "Write TAG_MATCH(tags, expression): the tags come first, as text[], as text 'a,b' or as a map.",
     };

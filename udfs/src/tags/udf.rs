@@ -69,6 +69,11 @@ impl ScalarUDFImpl for TagMatch {
         Ok(DataType::Boolean)
     }
 
+    /// NULL in, NULL out: outer joins below a filter on it may become inner ones.
+    fn is_strict(&self) -> bool {
+        true
+    }
+
     /// In a program without our analyzer rule, compiles a constant expression here; and replaces a call by its answer
     /// where neither the tags nor their absence can change it.
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
