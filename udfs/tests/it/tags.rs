@@ -1,22 +1,22 @@
 //! TAG_MATCH over every kind of column, with every kind of expression.
 
 mod columns;
+mod errors;
 mod oracle;
+mod plans;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray,
 };
-use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::compute::{cast, concat};
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::ColumnarValue;
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use crate::support::{context, lines, mistake, plan, rows};
+use crate::support::{context, rows};
 use columns::{Row, delimited, every_encoding, lists, maps, row};
 
 /// The answers of a call for each row of a column `tags`, and of a column `expression` where there is one.
@@ -134,11 +134,7 @@ async fn the_values_of_a_map_are_compared_in_their_own_form() {
         (Arc::new(StringArray::from(vec![Some("1000"), Some("1"), Some("much")])), "score >= 1000"),
         (Arc::new(BooleanArray::from(vec![Some(true), Some(false), Some(false)])), "score = \"true\""),
         (
-            datafusion::arrow::compute::cast(
-                &Int64Array::from(vec![Some(1000), Some(1), None]),
-                &DataType::Decimal128(12, 2),
-            )
-            .unwrap(),
+            cast(&Int64Array::from(vec![Some(1000), Some(1), None]), &DataType::Decimal128(12, 2)).unwrap(),
             "score >= 1000 & score < 1000.01",
         ),
     ];
@@ -178,11 +174,8 @@ async fn every_row_may_bring_its_own_expression() {
     let expressions: [ArrayRef; 3] = [
         Arc::new(StringViewArray::from_iter(texts)),
         Arc::new(StringArray::from_iter(texts)),
-        datafusion::arrow::compute::cast(
-            &StringArray::from_iter(texts),
-            &DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)),
-        )
-        .unwrap(),
+        cast(&StringArray::from_iter(texts), &DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)))
+            .unwrap(),
     ];
     for expressions in expressions {
         for (encoding, column) in every_encoding(&rows) {
@@ -222,137 +215,6 @@ async fn an_expression_that_is_always_true_asks_only_whether_there_are_tags() {
     }
 }
 
-#[tokio::test]
-async fn constants_are_folded_in_the_plan() {
-    let context = context();
-    let batch = RecordBatch::try_from_iter([("tags", lists(&[row(&["a"])]))]).unwrap();
-    assert!(!batch.schema().field(0).is_nullable());
-    context.register_batch("t", batch).unwrap();
-    let folded =
-        plan(&context, "SELECT TAG_MATCH(ARRAY['vip'], 'vip - ev') AS known, TAG_MATCH(tags, 'a | !a') AS sure FROM t")
-            .await;
-    assert!(folded.contains("true as known") && folded.contains("true as sure"), "{folded}");
-    let shown = plan(&context, "SELECT TAG_MATCH(tags, 'vip - ev') FROM t").await;
-    assert!(shown.contains("tag_match(tags@0, vip - ev)"), "plans show the expression: {shown}");
-}
-
-#[tokio::test]
-async fn a_parameter_is_an_expression_too() {
-    let context = context();
-    context
-        .register_batch("t", RecordBatch::try_from_iter([("tags", lists(&[row(&["vip", "ev"])]))]).unwrap())
-        .unwrap();
-    let answer = async |expression: ScalarValue, ci: ScalarValue| {
-        let frame = tributary_udfs::sql(&context, "SELECT TAG_MATCH(tags, $1, ci => $2) FROM t").await.unwrap();
-        Ok::<_, datafusion::error::DataFusionError>(
-            frame.with_param_values(vec![expression, ci])?.collect().await?.iter().flat_map(lines).collect::<Vec<_>>(),
-        )
-    };
-    assert_eq!(answer("vip & ev".into(), false.into()).await.unwrap(), ["true"]);
-    assert_eq!(answer("VIP & EV".into(), false.into()).await.unwrap(), ["false"]);
-    assert_eq!(answer("VIP & EV".into(), true.into()).await.unwrap(), ["true"]);
-    assert_eq!(answer("VIP & EV".into(), "true".into()).await.unwrap(), ["true"], "as drivers send untyped values");
-    let told = async |expression: ScalarValue, ci: ScalarValue| {
-        let error = answer(expression, ci).await.unwrap_err();
-        tributary_udfs::UserError::find(&error).unwrap_or_else(|| panic!("{error}")).message.clone()
-    };
-    assert_eq!(
-        told("vip &".into(), false.into()).await,
-        "tag_match: argument 'expression', at character 6: expected a tag, found the end of the expression, in 'vip &'"
-    );
-    assert_eq!(
-        told(ScalarValue::Utf8(None), false.into()).await,
-        "tag_match: argument 'expression' must be text, got NULL"
-    );
-    assert_eq!(
-        told("vip".into(), ScalarValue::Boolean(None)).await,
-        "tag_match: argument 'ci' must be true or false, got NULL"
-    );
-}
-
-#[tokio::test]
-async fn it_works_where_only_the_function_is_registered() {
-    let context = SessionContext::new();
-    context.register_udf(tributary_udfs::tag_match().as_ref().clone());
-    let sql = "SELECT tag_match(tags, 'a - b'), tag_match(tags, 'A', named_struct('ci', true)), tag_match(tags, e) \
-               FROM (VALUES (ARRAY['a'], 'b'), (ARRAY['a', 'b'], 'b'), (NULL, 'b')) AS t(tags, e)";
-    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
-    assert_eq!(
-        batches.iter().flat_map(lines).collect::<Vec<_>>(),
-        ["true | true | false", "false | true | true", "NULL | NULL | NULL"]
-    );
-    let error = context.sql("SELECT tag_match(ARRAY['a'], 'a &')").await.unwrap().collect().await.unwrap_err();
-    assert_eq!(tributary_udfs::UserError::find(&error).map(|error| error.sqlstate), Some("22023"), "{error}");
-}
-
-#[tokio::test]
-async fn a_wrong_expression_in_a_column_is_told_with_its_text() {
-    let context = context();
-    let sql = "SELECT TAG_MATCH(ARRAY['a'], e) FROM (VALUES ('a'), ('b ('), ('c')) AS t(e)";
-    let error = mistake(&context, sql).await;
-    assert_eq!(error.sqlstate, "22023");
-    assert_eq!(
-        error.message,
-        "tag_match: argument 'expression', at character 3: an operator is missing before this, in 'b ('"
-    );
-}
-
-#[tokio::test]
-async fn monstrous_expressions_get_an_answer_or_an_error_quickly() {
-    let context = context();
-    let nested = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
-    let megabyte = "tag_of_ten | ".repeat((1 << 20) / 13);
-    let cases = [
-        (nested(20_000), Some("more than 500 parentheses are open")),
-        (nested(500), None),
-        ("(".repeat(20_000), Some("more than 500 parentheses are open")),
-        (format!("{megabyte}a"), None),
-        (format!("{megabyte}{megabyte}a"), Some("bytes, at most 1048576 are allowed")),
-        ("!".repeat(1 << 19) + "a", None),
-        ("a".repeat(1 << 20), None),
-        ((0..5000).map(|n| format!("t{n}")).collect::<Vec<_>>().join("|"), Some("4096")),
-    ];
-    for (expression, wrong) in cases {
-        let start = Instant::now();
-        let sql = format!("SELECT TAG_MATCH(ARRAY['a'], '{expression}')");
-        match wrong {
-            None => assert_eq!(rows(&context, &sql).await.len(), 1),
-            Some(wrong) => {
-                let told = mistake(&context, &sql).await;
-                assert!(told.sqlstate == "22023" && told.message.contains(wrong), "{}", told.message);
-                assert!(told.message.len() < 1000, "a message for people: {}", told.message);
-            }
-        }
-        assert!(start.elapsed() < Duration::from_secs(5), "{} bytes took {:?}", expression.len(), start.elapsed());
-    }
-}
-
-#[tokio::test]
-async fn the_twin_in_plain_sql_gives_the_same_answers() {
-    let tags = lists(&[
-        row(&["vip", "auto"]),
-        row(&["vip", "ev", "auto"]),
-        row(&["vip", "ev", "churn_risk"]),
-        row(&["vip"]),
-        row(&["ev"]),
-        row(&[]),
-        None,
-        row(&["churn_risk"]),
-    ]);
-    let people: ArrayRef = Arc::new(Int64Array::from_iter_values(0..8));
-    let context = context();
-    let batch = RecordBatch::try_from_iter([("user_id", people), ("tags", tags)]).unwrap();
-    context.register_batch("events", batch).unwrap();
-    let ours = rows(
-        &context,
-        "SELECT user_id, TAG_MATCH(tags, 'vip & (auto | ev) & !churn_risk') AS is_wanted FROM events ORDER BY user_id",
-    )
-    .await;
-    let twin = include_str!("../../../sql/plain/tag_match.sql");
-    assert_eq!(rows(&context, &format!("SELECT * FROM ({twin}) AS twin ORDER BY user_id")).await, ours);
-    assert_eq!(ours.iter().filter(|row| row.ends_with("true")).count(), 2);
-}
-
 #[test]
 fn random_expressions_agree_with_sets() {
     oracle::check(|expression, rows| {
@@ -371,8 +233,6 @@ fn random_expressions_agree_with_sets() {
 
 /// The answers of the function itself, without a plan around it.
 fn direct(column: &ArrayRef, expression: &str) -> Vec<Option<bool>> {
-    use datafusion::arrow::datatypes::Field;
-    use datafusion::logical_expr::ScalarFunctionArgs;
     let expression = ScalarValue::from(expression);
     let field = |data_type: DataType| Arc::new(Field::new("argument", data_type, true));
     let answer = tributary_udfs::tag_match()
@@ -392,58 +252,4 @@ fn delimited_text_and_lists_tell_the_same() {
     let rows: [Row; 2] = [row(&["a", "b"]), None];
     assert_eq!(delimited(&rows).data_type(), &DataType::Utf8View);
     assert_eq!(direct(&delimited(&rows), "a & b"), direct(&lists(&rows), "a & b"));
-}
-
-/// Calls that are wrong.
-const WRONG: &[&str] = &[
-    "tag_match(ARRAY['a'], '')",
-    "tag_match(ARRAY['a'], 'a &')",
-    "tag_match(ARRAY['a'], 'a b')",
-    "tag_match(ARRAY['a'], 'a OR OR b')",
-    "tag_match(ARRAY['a'], '(a | b')",
-    "tag_match(ARRAY['a'], 'a)')",
-    "tag_match(ARRAY['a'], '\"a')",
-    "tag_match(ARRAY['a'], '高价值 且 （红茶 或')",
-    "tag_match(ARRAY['a'], 'score >= thirty')",
-    "tag_match(ARRAY['a'], 'at_least(4, a, b)')",
-    "tag_match(ARRAY['a'], NULL)",
-    "tag_match(ARRAY['a'], 7)",
-    "tag_match(ARRAY['a'], 'a', ci => NULL)",
-    "tag_match(ARRAY['a'], 'a', ci => 'yes')",
-    "tag_match(ARRAY['a'], 'a', ci => user_id > 1)",
-    "tag_match(ARRAY['a'], 'a', cl => true)",
-    "tag_match(ARRAY['a'], 'a', ci => true, ci => false)",
-    "tag_match(ARRAY['a'], 'a', true)",
-    "tag_match(ARRAY['a'], 'a', 'b')",
-    "tag_match(ARRAY['a'], 'a', named_struct('case', 'no'))",
-    "tag_match(ARRAY['a'])",
-    "tag_match()",
-    "tag_match(1, 'a')",
-    "tag_match(ARRAY[1, 2], 'a')",
-    "tag_match(ARRAY[ARRAY['a']], 'a')",
-    "tag_match(arrow_cast('a', 'Binary'), 'a')",
-    "tag_match(make_map(1, 'a'), 'a')",
-    "tag_match(make_map('a', ARRAY[1]), 'a')",
-    "tag_match('a', ARRAY['a'])",
-];
-
-#[tokio::test]
-async fn wrong_calls_are_told_what_is_wrong() {
-    use std::fmt::Write;
-    let context = context();
-    let mut told = String::new();
-    for wrong in WRONG {
-        let error = mistake(&context, &format!("SELECT {wrong} FROM (VALUES (1)) AS t(user_id)")).await;
-        let place = error.position.map(|place| format!(" at {}:{}", place.line, place.column)).unwrap_or_default();
-        writeln!(told, "{wrong}\n  {}{place}: {}", error.sqlstate, error.message).unwrap();
-        if let Some(hint) = error.hint {
-            writeln!(told, "  HINT: {hint}").unwrap();
-        }
-    }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tags/errors.txt");
-    if std::env::var_os("TRIBUTARY_BLESS").is_some() {
-        std::fs::write(&path, &told).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == told, "errors differ from errors.txt; bless with TRIBUTARY_BLESS=1 and read the diff:\n{told}");
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListArray, ListBuilder, MapArray, StringArray, StringBuilder,
-    StringViewArray, StructArray,
+    Array, ArrayRef, AsArray, Int64Array, ListArray, ListBuilder, ListViewArray, MapArray, StringArray, StringBuilder,
+    StringViewArray, StructArray, UInt32Array,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Field};
 
 /// The tags of a row, with NULLs among them; `None` for NULL.
@@ -80,18 +80,13 @@ pub fn lists(rows: &[Row]) -> ArrayRef {
 /// Views whose rows lie in the items in the opposite order, which lists cannot do.
 fn backwards(plain: &ArrayRef) -> ArrayRef {
     let plain: &ListArray = plain.as_list();
-    let reversed: Vec<u32> = (0..plain.len() as u32).rev().collect();
-    let reversed = datafusion::arrow::compute::take(
-        plain,
-        &reversed.into_iter().collect::<datafusion::arrow::array::UInt32Array>(),
-        None,
-    )
-    .unwrap();
+    let last_first: UInt32Array = (0..plain.len() as u32).rev().collect();
+    let reversed = take(plain, &last_first, None).unwrap();
     let reversed: &ListArray = reversed.as_list();
     let offsets = reversed.value_offsets();
     let starts: Vec<i32> = (0..plain.len()).rev().map(|row| offsets[row]).collect();
     let sizes: Vec<i32> = (0..plain.len()).rev().map(|row| offsets[row + 1] - offsets[row]).collect();
-    Arc::new(datafusion::arrow::array::ListViewArray::new(
+    Arc::new(ListViewArray::new(
         Arc::new(Field::new_list_field(DataType::Utf8, true)),
         starts.into(),
         sizes.into(),
