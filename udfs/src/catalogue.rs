@@ -5,13 +5,13 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::doc::FunctionDoc;
-use crate::{funnel, step_mask};
+use crate::{channels, funnel, step_mask, tags};
 
 /// What is written about every function, by name.
 pub fn catalogue() -> Vec<&'static FunctionDoc> {
     let aggregates = [funnel::Answer::Level, funnel::Answer::Times, funnel::Answer::Durations].map(funnel::Answer::doc);
     let mut functions = aggregates.to_vec();
-    functions.push(&step_mask::DOC);
+    functions.extend([&channels::GROUP, &channels::UTM, &step_mask::DOC, &tags::DOC]);
     functions.sort_by_key(|function| function.name);
     functions
 }
@@ -23,7 +23,7 @@ pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
 
 /// The scalar functions, to register in any DataFusion program.
 pub fn scalars() -> Vec<Arc<ScalarUDF>> {
-    vec![step_mask::step_mask()]
+    vec![channels::channel_group(), channels::utm(), step_mask::step_mask(), tags::tag_match()]
 }
 
 /// The window functions, to register in any DataFusion program.

@@ -253,9 +253,18 @@ pub(crate) fn sql_type(data_type: &DataType) -> String {
         DataType::Timestamp(_, Some(_)) => "timestamp with time zone".into(),
         DataType::Interval(_) | DataType::Duration(_) => "interval".into(),
         DataType::Dictionary(_, values) => sql_type(values),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            format!("{}[]", sql_type(item.data_type()))
-        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => format!("{}[]", sql_type(item.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => {
+                let types: Vec<_> = fields.iter().map(|field| sql_type(field.data_type())).collect();
+                format!("map of {}", types.join(" to "))
+            }
+            other => format!("map of {}", sql_type(other)),
+        },
         DataType::Struct(_) => "record".into(),
         DataType::Null => "NULL".into(),
         other => other.to_string(),

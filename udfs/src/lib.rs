@@ -6,6 +6,7 @@
 
 mod call;
 mod catalogue;
+mod channels;
 mod doc;
 mod error;
 mod funnel;
@@ -14,10 +15,12 @@ mod options;
 mod physical;
 mod sql;
 mod step_mask;
+mod tags;
 mod time;
 mod written;
 
 pub use catalogue::{aggregates, catalogue, scalars, windows};
+pub use channels::{channel_group, utm};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
@@ -25,3 +28,4 @@ pub use options::TributaryOptions;
 pub use physical::{DropStepless, OneStage, ShowWork};
 pub use sql::{TributaryDialect, install, rewrite, sql};
 pub use step_mask::step_mask;
+pub use tags::tag_match;

@@ -10,7 +10,7 @@ use super::Fold;
 use crate::catalogue::{catalogue, windows};
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{UserError, sqlstate};
-use crate::funnel;
+use crate::{channels, funnel, tags};
 
 /// Puts a call's constants into its function: `None` for functions that are not ours, that are configured already, or
 /// whose constants wait for parameters.
@@ -35,12 +35,9 @@ pub(crate) fn configure_window(
 }
 
 /// As [`configure_aggregate`], for scalar calls.
-pub(crate) fn configure_scalar(
-    _call: &ScalarFunction,
-    _schema: &DFSchema,
-    _fold: Fold,
-) -> Result<Option<ScalarFunction>> {
-    Ok(None)
+pub(crate) fn configure_scalar(call: &ScalarFunction, schema: &DFSchema, fold: Fold) -> Result<Option<ScalarFunction>> {
+    channels::check(call, fold)?;
+    tags::configure(call, schema, fold)
 }
 
 /// What is written about the function of this name, if it is ours.

@@ -12,5 +12,5 @@ pub(crate) use families::{
     configure_aggregate, configure_scalar, configure_window, find, refuse_clauses, refuse_over, window_twin,
 };
 pub(crate) use values::{
-    boolean, check_time, count, is_span, no_time, not_allowed, not_positive, one_of, span_us, text,
+    arguments, boolean, check_time, count, is_span, is_text, no_time, not_allowed, not_positive, one_of, span_us, text,
 };

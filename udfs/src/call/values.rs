@@ -30,6 +30,20 @@ pub(crate) fn no_time(function: &str, given: Option<&DataType>) -> UserError {
     .with_hint("Cast text with event_time::timestamp, and convert seconds since 1970 with to_timestamp(event_time).")
 }
 
+/// Whether a type is text, in whatever encoding.
+pub(crate) fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// `1 argument`, `2 arguments`.
+pub(crate) fn arguments(count: usize) -> String {
+    format!("{count} argument{}", if count == 1 { "" } else { "s" })
+}
+
 /// Whether a type can be a length of time: an interval, text that may read as one, or seconds.
 pub(crate) fn is_span(data_type: &DataType) -> bool {
     use DataType::*;

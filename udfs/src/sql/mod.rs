@@ -7,6 +7,7 @@ mod analyzer;
 mod arguments;
 mod dialect;
 mod install;
+mod parameters;
 mod planner;
 mod rewrite;
 

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
+use super::parameters;
 use super::planner::takes_over;
 use crate::call;
 use crate::catalogue::catalogue;
@@ -103,6 +104,9 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
         }
     }
     check(function, &options)?;
+    if function.kind == FunctionKind::Scalar {
+        parameters::give_types(function, &mut positional, &mut options);
+    }
     list.args = canonical(function, positional, options);
     Ok(())
 }

@@ -18,7 +18,7 @@ const SLOT_SEEDS: u64 = 4_096;
 
 /// The mask of every text that meets a step.
 #[derive(Debug)]
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     /// Every text with its steps, for comparison, display and long texts.
     texts: BTreeMap<String, u64>,
     short: Slots,
@@ -47,6 +47,11 @@ impl Lookup {
         let long =
             texts.iter().filter(|(text, _)| !is_short(text)).map(|(text, &mask)| (text.clone().into_bytes(), mask));
         Self { short: Slots::new(short.collect()), long: long.collect(), texts }
+    }
+
+    /// How many texts are too long for the table, and compared one by one with every long text of a row.
+    pub fn long_count(&self) -> usize {
+        self.long.len()
     }
 
     /// Each step as a condition on `column`, with its bit.

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 
 use crate::doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, sql_type};
 use crate::error::{UserError, sqlstate};
-use lookup::Lookup;
+pub(crate) use lookup::Lookup;
 pub(crate) use plan::pack;
 
 const MAX_CONDITIONS: usize = 64;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::{Lookup, StepMask};
+use crate::call;
 use std::sync::Arc;
 
 /// A condition's index, and the texts that meet it.
@@ -71,27 +71,19 @@ fn texts(condition: &Expr) -> Option<(&Column, Vec<String>)> {
 fn column(expr: &Expr) -> Option<&Column> {
     match expr {
         Expr::Column(column) => Some(column),
-        Expr::Cast(cast) if is_text_type(cast.field.data_type()) => column(&cast.expr),
+        Expr::Cast(cast) if call::is_text(cast.field.data_type()) => column(&cast.expr),
         _ => None,
     }
 }
 
 fn is_text(column: &Column, schema: &DFSchema) -> bool {
-    schema.data_type(column).is_ok_and(is_text_type)
-}
-
-fn is_text_type(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text_type(values),
-        _ => false,
-    }
+    schema.data_type(column).is_ok_and(call::is_text)
 }
 
 fn text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(value, _) => literal(value),
-        Expr::Cast(cast) if is_text_type(cast.field.data_type()) => text(&cast.expr),
+        Expr::Cast(cast) if call::is_text(cast.field.data_type()) => text(&cast.expr),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The functions as a DataFusion program uses them, in process.
 
+mod channels;
 mod dialect;
 mod documentation;
 mod errors;
@@ -10,3 +11,4 @@ mod plain;
 mod plans;
 mod rules;
 mod support;
+mod tags;
