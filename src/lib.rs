@@ -8,5 +8,6 @@ pub mod error;
 pub mod lake;
 pub mod limits;
 pub mod query;
+pub mod sealed;
 pub mod session;
 pub mod wire;

@@ -23,6 +23,7 @@ use super::source::TableSource;
 use super::system::{SessionInfo, SystemTable};
 use super::view::{View, normalized};
 use crate::error::{Error, Result, SqlState};
+use crate::sealed::Sealed;
 
 /// The schema that stands for the search path in DataFusion's configuration.
 ///
@@ -42,7 +43,7 @@ struct Shared {
     server: Arc<Catalog>,
     user: String,
     view: RwLock<PinnedView>,
-    planner: OnceLock<Weak<RwLock<SessionState>>>,
+    planner: OnceLock<Sealed<Weak<RwLock<SessionState>>>>,
     info: OnceLock<Weak<dyn SessionInfo>>,
 }
 
@@ -87,7 +88,7 @@ impl SessionCatalog {
     /// Only the first call counts.
     pub fn bind_planner(&self, state: Weak<RwLock<SessionState>>) {
         // A second planner would be of the same connection; the first one stays.
-        let _ = self.shared.planner.set(state);
+        let _ = self.shared.planner.set(Sealed::new(state));
     }
 
     /// Gives the session's own facts, which `pg_settings`, `current_setting` and others answer from.
@@ -302,7 +303,7 @@ impl SessionCatalog {
 
     fn planner(&self) -> PlanResult<SessionState> {
         let state =
-            self.shared.planner.get().and_then(Weak::upgrade).ok_or_else(|| {
+            self.shared.planner.get().and_then(|planner| planner.upgrade()).ok_or_else(|| {
                 DataFusionError::Internal("the session's catalogue was not given its planner".to_owned())
             })?;
         let state = state.read().clone();

@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, 
 
 use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
+use crate::sealed::Sealed;
 
 /// A view's definition and the columns it had when it was made.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct View {
     pub columns: SchemaRef,
     /// The relations that the query reads.
     pub references: BTreeSet<QualifiedName>,
-    query: Box<Query>,
+    query: Sealed<Query>,
     renames: Vec<String>,
 }
 
@@ -48,7 +49,7 @@ impl View {
         let plan = rename_columns(plan, &renames)?;
         reject_duplicate_columns(&plan)?;
         let columns = Arc::clone(plan.schema().inner());
-        Ok(Self { definition, columns, references, query, renames })
+        Ok(Self { definition, columns, references, query: Sealed::new(*query), renames })
     }
 
     /// Plans the view over the relations of now.

@@ -22,6 +22,7 @@ pub use tributary_udfs::TributaryOptions;
 
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
+use crate::sealed::Sealed;
 
 /// Operators that an out-of-memory error names, largest first.
 const NAMES_IN_MEMORY_ERRORS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
@@ -40,7 +41,7 @@ pub struct EngineOptions {
 
 /// The shared half of every session.
 pub struct Engine {
-    template: SessionState,
+    template: Sealed<SessionState>,
     /// Taken when the engine is dropped: a runtime must not be dropped inside another.
     queries: Option<tokio::runtime::Runtime>,
 }
@@ -63,7 +64,7 @@ impl Engine {
             .with_runtime_env(runtime)
             .with_default_features();
         let template = tributary_udfs::install(builder).build();
-        Ok(Arc::new(Self { template, queries: Some(queries) }))
+        Ok(Arc::new(Self { template: Sealed::new(template), queries: Some(queries) }))
     }
 
     /// Object stores, caches and the memory pool that all sessions share.
@@ -77,7 +78,7 @@ impl Engine {
         catalogs: Arc<dyn CatalogProviderList>,
         configure: impl FnOnce(SessionStateBuilder) -> SessionStateBuilder,
     ) -> SessionContext {
-        let builder = SessionStateBuilder::new_from_existing(self.template.clone())
+        let builder = SessionStateBuilder::new_from_existing(SessionState::clone(&self.template))
             .with_session_id(String::new())
             .with_catalog_list(catalogs);
         SessionContext::new_with_state(configure(builder).build())

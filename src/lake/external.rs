@@ -15,6 +15,7 @@ use super::spec::{LakeSpec, Place};
 use super::table::{Declared, FileSet, LakeTable};
 use super::unify::{Unified, sql_name, table_type, widens_to};
 use crate::error::{Error, Result, SqlState};
+use crate::sealed::Sealed;
 
 impl LakeTable {
     /// Makes the table of `CREATE EXTERNAL TABLE ... STORED AS format LOCATION 'location'`.
@@ -44,7 +45,7 @@ impl LakeTable {
         let mut set = FileSet::new(&place, &super::reader(runtime), found);
         let declared = Declared {
             schema: declared_schema.map(|schema| Arc::new(in_table_types(&schema))),
-            order,
+            order: Sealed::new(order),
             partitions: (!partition_cols.is_empty()).then_some(partition_cols),
         };
         set = set.with_format(format).with_declared(declared, text);

@@ -25,6 +25,7 @@ use super::statistics::{table_ordering, table_statistics};
 use super::unify::{Unified, table_type, unify};
 use super::{LISTING_AGE, files_by_path};
 use crate::error::{Error, Result, SqlState};
+use crate::sealed::Sealed;
 
 /// One table: a file, or a folder of files of one format.
 ///
@@ -124,7 +125,7 @@ impl fmt::Debug for LakeTable {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Declared {
     pub(super) schema: Option<SchemaRef>,
-    pub(super) order: Vec<Vec<SortExpr>>,
+    pub(super) order: Sealed<Vec<Vec<SortExpr>>>,
     /// Names of partition columns; `None` takes every `key=value` on the way.
     pub(super) partitions: Option<Vec<String>>,
 }

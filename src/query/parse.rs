@@ -14,6 +14,7 @@ use tributary_udfs::TributaryDialect;
 
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
+use crate::sealed::Sealed;
 
 /// One statement of a query text.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub struct Parsed {
     pub text: String,
     /// The whole query text: error positions count in it, as clients expect.
     pub source: Arc<str>,
-    pub kind: Kind,
+    pub kind: Sealed<Kind>,
 }
 
 /// What the parser made of it.
@@ -85,7 +86,7 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
         });
         Kind::Sql(Box::new(statement.map_err(|e| parser_error(text, e))?))
     };
-    Ok(Parsed { text: statement_text, source: Arc::clone(text), kind })
+    Ok(Parsed { text: statement_text, source: Arc::clone(text), kind: Sealed::new(kind) })
 }
 
 /// DataFusion's parser wants a text of its own; `offset` is where it starts, in characters.
@@ -307,7 +308,7 @@ mod tests {
     fn an_external_table_is_recognised_and_keeps_its_text() {
         let text = "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x.parquet'";
         let parsed = parse(text).unwrap();
-        assert!(matches!(parsed[0].kind, Kind::External(_)));
+        assert!(matches!(*parsed[0].kind, Kind::External(_)));
         assert_eq!(parsed[0].text, text);
     }
 

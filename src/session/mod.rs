@@ -26,6 +26,7 @@ use crate::catalog::{Catalog, SessionCatalog, Snapshot};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Flow, Kind, Parsed, Planned, Shape};
+use crate::sealed::Sealed;
 
 pub use info::Registry;
 pub use settings::Settings;
@@ -61,7 +62,7 @@ pub struct Prepared {
     /// Columns of the answer; empty where there are no rows.
     pub columns: Vec<Column>,
     declared: Vec<Option<DataType>>,
-    planned: Option<Planned>,
+    planned: Option<Sealed<Planned>>,
     /// The catalogue it was planned against: a newer one means planning again.
     snapshot: Arc<Snapshot>,
 }
@@ -81,7 +82,7 @@ pub struct Rows {
     /// The word of the command tag; the count of rows follows it.
     pub tag: &'static str,
     source: Arc<str>,
-    plan: LogicalPlan,
+    plan: Sealed<LogicalPlan>,
     shape: Shape,
 }
 
@@ -100,7 +101,7 @@ pub struct Session {
     identity: Identity,
     engine: Arc<Engine>,
     catalog: SessionCatalog,
-    context: SessionContext,
+    context: Sealed<SessionContext>,
     registry: Arc<Registry>,
     inner: Arc<Mutex<Inner>>,
     /// DataFusion's options as the session found them: RESET goes back to these.
@@ -147,7 +148,7 @@ impl Session {
             identity,
             engine,
             catalog,
-            context,
+            context: Sealed::new(context),
             registry,
             inner,
             initial_options,
@@ -286,7 +287,7 @@ impl Session {
             return Ok(Prepared {
                 parameters: planned.parameters.clone(),
                 columns: planned.columns.clone(),
-                planned: Some(planned),
+                planned: Some(Sealed::new(planned)),
                 parsed,
                 declared,
                 snapshot,
@@ -319,7 +320,7 @@ impl Session {
             columns: prepared.columns.clone(),
             tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
             source,
-            plan,
+            plan: Sealed::new(plan),
             shape: planned.shape,
         })))
     }
@@ -331,10 +332,17 @@ impl Session {
         F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
     {
         let shape = rows.shape;
-        query::start(&self.engine, self.context.state(), rows.plan, rows.source, cancel, move |batch| match shape {
-            Shape::Rows => encode(batch),
-            Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
-        })
+        query::start(
+            &self.engine,
+            self.context.state(),
+            LogicalPlan::clone(&rows.plan),
+            rows.source,
+            cancel,
+            move |batch| match shape {
+                Shape::Rows => encode(batch),
+                Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
+            },
+        )
     }
 
     fn now_doing(&self, query: &str) {
@@ -362,10 +370,10 @@ impl Session {
 
     /// Plans on the query threads: their stacks are large, and the network's thread stays free.
     async fn plan(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Planned> {
-        let Kind::Sql(statement) = &parsed.kind else {
+        let Kind::Sql(statement) = &*parsed.kind else {
             return Err(Error::new(SqlState::INTERNAL_ERROR, "this statement gives no rows"));
         };
-        let (context, statement) = (self.context.clone(), statement.clone());
+        let (context, statement) = (SessionContext::clone(&self.context), statement.clone());
         let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
         self.engine.spawn(async move { query::plan(&context, &statement, &source, &declared).await }).join().await?
     }
@@ -381,7 +389,13 @@ impl Session {
         let plan = LogicalPlanBuilder::scan("answer", provider_as_source(Arc::new(table)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(failed)?;
-        Ok(Outcome::Rows(Box::new(Rows { columns, tag, source: "".into(), plan, shape: Shape::Rows })))
+        Ok(Outcome::Rows(Box::new(Rows {
+            columns,
+            tag,
+            source: "".into(),
+            plan: Sealed::new(plan),
+            shape: Shape::Rows,
+        })))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::catalog;
 use crate::engine::TributaryOptions;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
+use crate::sealed::Sealed;
 
 /// Prefixes of settings that DataFusion's options hold, ours among them.
 const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
@@ -55,7 +56,7 @@ pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Optio
 
 /// Runs a statement that needs no plan.
 pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
-    let statement = match &parsed.kind {
+    let statement = match &*parsed.kind {
         Kind::External(create) => {
             let notices = query::ddl::create_external_table(&session.catalog, &session.context, create, parsed).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
@@ -102,7 +103,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
 }
 
 fn sql(parsed: &Parsed) -> Option<&Statement> {
-    match &parsed.kind {
+    match &*parsed.kind {
         Kind::Sql(statement) => Some(statement),
         Kind::External(_) => None,
     }
@@ -461,7 +462,7 @@ async fn prepare(
     let inner = Parsed {
         text: parsed.text.clone(),
         source: Arc::clone(&parsed.source),
-        kind: Kind::Sql(Box::new(statement.clone())),
+        kind: Sealed::new(Kind::Sql(Box::new(statement.clone()))),
     };
     let prepared = Box::pin(session.prepare(inner, declared)).await?;
     session.store_statement(&fold(name), Some(Arc::new(prepared)))?;
