@@ -176,7 +176,11 @@ pub(crate) const SESSIONIZE_INFO: FunctionDoc = FunctionDoc {
               ('Ana', timestamp '2026-03-01 10:10:00'), ('Ana', timestamp '2026-03-01 12:00:00')) AS e(user_id, event_time)) AS events\n\
               WHERE info['is_start']\n\
               ORDER BY event_time",
-        answer: &["Ana | 1 | first | ", "Ana | 2 | max_events | ", "Ana | 3 | timeout | "],
+        answer: &[
+            "Ana | 1 | first | 63d25ff39572d326",
+            "Ana | 2 | max_events | 1cb944d2189f9289",
+            "Ana | 3 | timeout | f19e38225c4c874c",
+        ],
     }],
     ..SESSIONIZE
 };

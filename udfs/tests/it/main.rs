@@ -9,4 +9,5 @@ mod parameters;
 mod plain;
 mod plans;
 mod rules;
+mod sessions;
 mod support;
