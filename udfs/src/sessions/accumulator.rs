@@ -156,6 +156,10 @@ impl<E: Entry> Groups<E> {
         if let Some(counters) = &self.plan.counters {
             counters.add_events(batch.at_us.len(), batch.kept_count());
         }
+        if E::BITS == 0 {
+            batch.for_each_kept(|row, _| self.log.push(group(row), batch.at_us[row], E::ZERO));
+            return Ok(());
+        }
         let change = encode(&mut self.values.change, batch.change.as_ref())?;
         let tie = encode(&mut self.values.tie, batch.tie.as_ref())?;
         let code = |codes: &Option<Vec<u32>>, nth: usize| codes.as_ref().map_or(0, |codes| codes[nth]);
