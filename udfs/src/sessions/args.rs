@@ -172,13 +172,26 @@ pub(super) fn check_condition(function: &str, argument: &str, given: &DataType) 
 
 /// Refuses values that have no order.
 pub(super) fn check_orderable(function: &str, argument: &str, given: &DataType) -> Result<(), UserError> {
-    if RowConverter::supports_fields(&[SortField::new(given.clone())]) {
+    if has_order(given) && RowConverter::supports_fields(&[SortField::new(given.clone())]) {
         return Ok(());
     }
     Err(UserError::new(
         sqlstate::DATATYPE_MISMATCH,
         format!("{function}: argument '{argument}' must be of a type that has an order, got {}", sql_type(given)),
     ))
+}
+
+/// Whether equal values are always equal in the form they are compared in: not maps, whose entries may stand in any
+/// order.
+fn has_order(data_type: &DataType) -> bool {
+    use DataType::{Dictionary, FixedSizeList, LargeList, List, Map, Struct, Union};
+    match data_type {
+        Map(_, _) | Union(_, _) => false,
+        List(item) | LargeList(item) | FixedSizeList(item, _) => has_order(item.data_type()),
+        Struct(fields) => fields.iter().all(|field| has_order(field.data_type())),
+        Dictionary(_, values) => has_order(values),
+        _ => true,
+    }
 }
 
 /// The constants of a call, as they were given.

@@ -10,13 +10,19 @@ use tributary_udfs::UserError;
 
 use crate::support::{context, lines, plan, register, rows};
 
-/// The events of one person: `clock` or `clock value`, a day after 24:00.
+/// The events of one person, each `clock` or `clock value`; `-` is NULL, and after 24:00 comes the next day.
 fn events(story: &str) -> String {
     let row = |event: &str| {
-        let (clock, value) = event.split_once(' ').map_or((event, "NULL".to_string()), |(clock, value)| {
-            (clock, if value == "-" { "NULL".to_string() } else { format!("'{value}'") })
-        });
-        format!("(timestamp '2026-03-01 00:00:00' + INTERVAL '{clock}', {value})")
+        let (clock, value) = event.split_once(' ').unwrap_or((event, "-"));
+        let mut clock = clock.split(':');
+        let mut part = || clock.next().unwrap_or("0");
+        let value = if value == "-" { "NULL".to_string() } else { format!("'{value}'") };
+        format!(
+            "(timestamp '2026-03-01 00:00:00' + INTERVAL '{} hours {} minutes {} seconds', {value})",
+            part(),
+            part(),
+            part()
+        )
     };
     format!("(VALUES {}) AS events(t, v)", story.split(", ").map(row).collect::<Vec<_>>().join(", "))
 }

@@ -67,11 +67,13 @@ const OPTIONS: [&str; 9] = [
      change_of => campaign, tie => tie, day_boundary_tz => 'UTC'",
 ];
 
+/// The number is the first key: above unnest DataFusion takes user_id for unique and drops keys after it (its pull
+/// request 24787).
 fn listed(options: &str) -> String {
     format!(
         "SELECT user_id, s.session_no, s.started_at, s.ended_at, s.event_count, s.cause \
          FROM (SELECT user_id, unnest(sessions(event_time, 4{options})) AS s FROM events GROUP BY user_id) AS visits \
-         ORDER BY user_id, s.session_no"
+         ORDER BY s.session_no, user_id"
     )
 }
 
@@ -80,7 +82,7 @@ fn numbered(options: &str, order: &str) -> String {
         "SELECT user_id, n, min(event_time), max(event_time), count(*), max(info['cause']::text) \
          FROM (SELECT user_id, event_time, SESSIONIZE(event_time, 4{options}) OVER (PARTITION BY user_id {order}) AS n, \
          sessionize_info(event_time, 4{options}) OVER (PARTITION BY user_id {order}) AS info FROM events) AS numbered \
-         WHERE event_time IS NOT NULL AND n = info['session_no'] GROUP BY user_id, n ORDER BY user_id, n"
+         WHERE event_time IS NOT NULL AND n = info['session_no'] GROUP BY user_id, n ORDER BY n, user_id"
     )
 }
 
@@ -153,12 +155,23 @@ async fn spilling_changes_nothing() {
         let roomy = Shape::default().context();
         register_events(&roomy, &events, 2, &DataType::Utf8);
         let expected = rows(&roomy, &sql).await;
-        let tight = Shape { memory_bytes: Some(2_500_000), one_stage: false, batch_rows: 512, ..Shape::default() };
-        let context = tight.context();
-        register_events(&context, &events, 2, &DataType::Utf8);
-        let (answered, spills) = rows_and_spills(&context, &sql).await;
-        assert_eq!(answered, expected, "{options}");
-        assert!(spills > 0, "memory for everything: {options}");
+        // Less and less memory, until it does not hold everything.
+        let spilled = async {
+            for memory_bytes in [4_000_000, 3_000_000, 2_400_000, 2_000_000, 1_700_000, 1_400_000, 1_200_000, 1_000_000]
+            {
+                let tight =
+                    Shape { memory_bytes: Some(memory_bytes), one_stage: false, batch_rows: 512, ..Shape::default() };
+                let context = tight.context();
+                register_events(&context, &events, 2, &DataType::Utf8);
+                let (answered, spills) = rows_and_spills(&context, &sql).await;
+                assert_eq!(answered, expected, "{options} in {memory_bytes} bytes");
+                if spills > 0 {
+                    return true;
+                }
+            }
+            false
+        };
+        assert!(spilled.await, "memory for everything: {options}");
     }
 }
 
@@ -196,7 +209,7 @@ async fn plain_sql_lists_the_same_sessions() {
     let context = Shape::default().context();
     register_events(&context, &events, 2, &DataType::Utf8);
     let ours = rows(&context, &listed("").replace("event_time, 4", "event_time, INTERVAL '30 minutes'")).await;
-    let twin = rows(&context, &format!("{} ORDER BY user_id, session_no", plain.trim())).await;
+    let twin = rows(&context, &format!("{} ORDER BY session_no, user_id", plain.trim())).await;
     assert_eq!(twin, ours);
     assert!(ours.len() > 900 && ours.iter().any(|row| row.ends_with("timeout")), "{} sessions", ours.len());
 }
