@@ -3,7 +3,7 @@
 SELECT
     count(*) AS sessions,
     avg(events) AS mean_events,
-    avg(extract(epoch FROM ended_at - started_at)) AS mean_seconds,
+    avg(extract(epoch FROM ended_at) - extract(epoch FROM started_at)) AS mean_seconds,
     max(events) AS longest
 FROM (
     SELECT count(*) AS events, min(event_time) AS started_at, max(event_time) AS ended_at

@@ -3,7 +3,7 @@
 SELECT
     count(*) AS sessions,
     avg(s.event_count) AS mean_events,
-    avg(extract(epoch FROM s.ended_at - s.started_at)) AS mean_seconds,
+    avg(extract(epoch FROM s.ended_at) - extract(epoch FROM s.started_at)) AS mean_seconds,
     max(s.event_count) AS longest
 FROM (
     SELECT unnest(SESSIONS(event_time, INTERVAL '30 minutes')) AS s

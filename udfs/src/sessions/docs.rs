@@ -217,7 +217,7 @@ pub(crate) const SESSIONS: FunctionDoc = FunctionDoc {
             other.",
     examples: &[ExampleDoc {
         question: "How many visits has each user, of how many events, and how many seconds is the longest?",
-        sql: "SELECT user_id, count(*) AS sessions, sum(s.event_count) AS events, max(extract(epoch FROM s.ended_at - s.started_at)) AS longest\n\
+        sql: "SELECT user_id, count(*) AS sessions, sum(s.event_count) AS events, max(extract(epoch FROM s.ended_at) - extract(epoch FROM s.started_at)) AS longest\n\
               FROM (SELECT user_id, unnest(sessions(event_time, '30 minutes')) AS s\n      \
               FROM (VALUES ('Ana', timestamp '2026-03-01 10:00:00'), ('Ana', timestamp '2026-03-01 10:20:00'),\n                   \
               ('Ana', timestamp '2026-03-01 12:00:00'), ('Bo', timestamp '2026-03-01 09:00:00')) AS events(user_id, event_time)\n      \
