@@ -7,7 +7,8 @@ The table is opened and the query run once before the clock starts; then it runs
 SQL text to the fetched rows. `peak_mb` is the most memory the process ever held, its runtime included.
 
 Peers    clickhouse (chdb), duckdb, polars, datafusion; each reads the lake's Parquet files
-Queries  Q2   users by the furthest of four steps reached within 7 days of the first one
+Queries  Q1   visits that end with 30 minutes without an event: how many, mean events, mean seconds, longest
+         Q2   users by the furthest of four steps reached within 7 days of the first one
          Q10  events and revenue by event, and distinct users: the plain scan
 
 Each peer is asked in its own best words: ClickHouse with windowFunnel and an explicit structure without
@@ -25,6 +26,7 @@ import machine
 
 STEPS = ["page_view", "product_view", "add_to_cart", "purchase"]
 WINDOW_US = 7 * 86_400_000_000
+GAP_US = 30 * 60_000_000
 
 
 def quoted(names):
@@ -38,6 +40,10 @@ CLICKHOUSE_STRUCTURE = (
     "revenue Nullable(Decimal(12, 2))")
 
 CLICKHOUSE_SQL = {
+    "Q1": f"""
+      SELECT count(), avg(length(visit)), avg(visit[-1] - visit[1]) / 1e6, max(length(visit)) FROM (
+        SELECT arrayJoin(arraySplit((at, gap) -> gap > {GAP_US}, times, arrayDifference(times))) AS visit
+        FROM (SELECT arraySort(groupArray(toInt64(ts))) AS times FROM ev GROUP BY user_id))""",
     "Q2": f"""
       SELECT level, count() FROM (
         SELECT windowFunnel({WINDOW_US})(ts, {", ".join(f"event = '{step}'" for step in STEPS)}) AS level
@@ -79,6 +85,7 @@ def duckdb_sql():
     steps = ", ".join(f"s{k} AS (SELECT user_id, ts FROM ev WHERE event = '{step}')"
                       for k, step in enumerate(STEPS, 1))
     return {
+        "Q1": WINDOWED_VISITS,
         "Q2": f"""
           WITH {steps}, c1 AS (SELECT user_id, ts, ts AS start FROM s1),
           {reached(2)}, {reached(3)}, {reached(4)},
@@ -90,6 +97,18 @@ def duckdb_sql():
         "Q10": PLAIN_SCAN,
     }
 
+
+WINDOWED_VISITS = f"""
+  WITH starts AS (
+    SELECT user_id, ts,
+           CASE WHEN ts - lag(ts) OVER (PARTITION BY user_id ORDER BY ts) <= {GAP_US} THEN 0 ELSE 1 END AS is_start
+    FROM ev),
+  numbered AS (
+    SELECT user_id, ts, sum(is_start) OVER (PARTITION BY user_id ORDER BY ts
+                                            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS visit
+    FROM starts),
+  visits AS (SELECT count(*) AS events, max(ts) - min(ts) AS us FROM numbered GROUP BY user_id, visit)
+  SELECT count(*), avg(events), avg(us) / 1e6, max(events) FROM visits"""
 
 PLAIN_SCAN = """
   SELECT event, count(*), coalesce(sum(revenue), 0), 0 FROM ev GROUP BY event
@@ -114,6 +133,7 @@ def datafusion_sql():
     upto = "(PARTITION BY user_id ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     number = " ".join(f"WHEN '{step}' THEN {k}" for k, step in enumerate(STEPS, 1))
     return {
+        "Q1": WINDOWED_VISITS,
         "Q2": f"""
           WITH e AS (SELECT user_id, ts, CASE event {number} END AS step
                      FROM ev WHERE event IN ({quoted(STEPS)})),
@@ -153,7 +173,7 @@ def polars(args, _scratch):
     import polars as pl
     ev = pl.scan_parquet(args.files, hive_partitioning=False).with_columns(
         ts=pl.col("event_time").to_physical())
-    plans = {"Q2": polars_funnel, "Q10": polars_scan}
+    plans = {"Q1": polars_visits, "Q2": polars_funnel, "Q10": polars_scan}
     return lambda: plans[args.query](pl, ev, args.layout)
 
 
@@ -179,6 +199,17 @@ def polars_funnel(pl, ev, layout):
     level = pl.max_horizontal(*[pl.when(hit).then(k).otherwise(0) for k, hit in enumerate(hits, 1)])
     users = e.with_columns(level=level).group_by("user_id").agg(pl.col("level").max())
     answer = users.filter(pl.col("level") > 0).group_by("level").len()
+    return answer.collect(engine="streaming").rows()
+
+
+def polars_visits(pl, ev, layout):
+    user, ts = pl.col("user_id"), pl.col("ts")
+    e = ev.select("user_id", "ts")
+    if layout != "clustered":  # a clustered lake's files already are in this order
+        e = e.sort("user_id", "ts")
+    is_start = ((user != user.shift(1)) | (ts - ts.shift(1) > GAP_US)).fill_null(True)
+    visits = e.with_columns(visit=is_start.cum_sum()).group_by("visit").agg(events=pl.len(), us=ts.max() - ts.min())
+    answer = visits.select(pl.len(), pl.col("events").mean(), pl.col("us").mean() / 1e6, longest=pl.col("events").max())
     return answer.collect(engine="streaming").rows()
 
 

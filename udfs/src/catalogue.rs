@@ -5,20 +5,22 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::doc::FunctionDoc;
-use crate::{channels, funnel, step_mask, tags};
+use crate::{channels, funnel, sessions, step_mask, tags};
 
 /// What is written about every function, by name.
 pub fn catalogue() -> Vec<&'static FunctionDoc> {
     let aggregates = [funnel::Answer::Level, funnel::Answer::Times, funnel::Answer::Durations].map(funnel::Answer::doc);
     let mut functions = aggregates.to_vec();
     functions.extend([&channels::GROUP, &channels::UTM, &step_mask::DOC, &tags::DOC]);
+    functions.extend([&sessions::SESSIONIZE, &sessions::SESSIONIZE_INFO, &sessions::SESSIONS]);
+    functions.extend([&sessions::TRUE_EVENT, &sessions::CHANGE_EVENT]);
     functions.sort_by_key(|function| function.name);
     functions
 }
 
 /// The aggregate functions, to register in any DataFusion program.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
-    vec![funnel::funnel(), funnel::funnel_times(), funnel::funnel_durations()]
+    vec![funnel::funnel(), funnel::funnel_times(), funnel::funnel_durations(), sessions::sessions()]
 }
 
 /// The scalar functions, to register in any DataFusion program.
@@ -31,5 +33,10 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
 /// One that is an aggregate too shares its name: the planner takes the aggregate, and [`crate::install`] puts the
 /// window function in its place where a call has OVER.
 pub fn windows() -> Vec<Arc<WindowUDF>> {
-    vec![]
+    vec![
+        sessions::sessionize(),
+        sessions::sessionize_info(),
+        sessions::conditional_true_event(),
+        sessions::conditional_change_event(),
+    ]
 }

@@ -22,6 +22,8 @@ pub mod sqlstate {
     pub const UNDEFINED_FUNCTION: &str = "42883";
     /// A window function that is called without OVER.
     pub const WRONG_OBJECT_TYPE: &str = "42809";
+    /// A window function whose OVER lacks what it needs.
+    pub const WINDOWING_ERROR: &str = "42P20";
     /// A time outside of what microseconds in 64 bits hold.
     pub const DATETIME_OVERFLOW: &str = "22008";
 }

@@ -3,8 +3,8 @@
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    DataType, Date32Type, Date64Type, IntervalMonthDayNano, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::common::{Result, internal_err};
 
@@ -70,6 +70,12 @@ where
         values.push(time_us);
     }
     Ok(values.into())
+}
+
+/// A span of time as PostgreSQL subtracts two times: days of 24 hours, and the rest.
+pub(crate) fn interval(span_us: i64) -> IntervalMonthDayNano {
+    // At most 2^63 us are 106,751,991 days.
+    IntervalMonthDayNano::new(0, (span_us / DAY_US) as i32, span_us % DAY_US * 1_000)
 }
 
 fn overflow(data_type: &DataType, value: i64) -> UserError {

@@ -8,9 +8,7 @@ use datafusion::arrow::array::{
     PrimitiveArray, TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
-use datafusion::arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, FieldRef, Int64Type, IntervalMonthDayNano, UInt64Type,
-};
+use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Int64Type, UInt64Type};
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use tributary_core::funnel::{self, Scratch, Spec};
@@ -19,7 +17,7 @@ use super::Answer;
 use super::mask::PackedMask;
 use crate::error::{UserError, sqlstate};
 use crate::log::{Counters, Log};
-use crate::time::{DAY_US, micros};
+use crate::time::{interval, micros};
 
 /// The accumulator of a funnel of any width, in as few bytes a row as its steps allow.
 pub(crate) fn groups(
@@ -304,12 +302,6 @@ impl<M: PackedMask> Accumulator for Single<M> {
     fn size(&self) -> usize {
         self.0.size()
     }
-}
-
-/// A span of time as PostgreSQL subtracts two times: days of 24 hours, and the rest.
-fn interval(span_us: i64) -> IntervalMonthDayNano {
-    // At most 2^63 us are 106,751,991 days.
-    IntervalMonthDayNano::new(0, (span_us / DAY_US) as i32, span_us % DAY_US * 1_000)
 }
 
 fn lists<M: PackedMask>(times: Vec<i64>, steps: Vec<M>, lengths: Vec<usize>) -> Result<Vec<ArrayRef>> {

@@ -6,6 +6,7 @@ use datafusion::logical_expr::AggregateUDF;
 
 use super::Counters;
 use crate::funnel::Funnel;
+use crate::sessions::Sessions;
 
 /// An aggregate whose state is a log of the rows it saw.
 pub(crate) trait KeepsLog {
@@ -16,5 +17,6 @@ pub(crate) trait KeepsLog {
 /// The function as one that keeps a log, if it is one of ours that does.
 pub(crate) fn log_function(function: &AggregateUDF) -> Option<&dyn KeepsLog> {
     let inner = function.inner();
-    inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog)
+    let funnel = inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog);
+    funnel.or_else(|| inner.downcast_ref::<Sessions>().map(|sessions| sessions as &dyn KeepsLog))
 }

@@ -10,5 +10,6 @@ mod parameters;
 mod plain;
 mod plans;
 mod rules;
+mod sessions;
 mod support;
 mod tags;
