@@ -262,6 +262,10 @@ pub fn per_row<M: Mask, A: Amount>(
     if scratch.journey.conversions.is_empty() {
         return Ok(());
     }
+    if let Some(conversion) = scratch.journey.lone_conversion() {
+        emit_lone(plan, &scratch.journey, conversion, emit);
+        return Ok(());
+    }
     if plan.needs_kept {
         scratch.journey.number();
     }
@@ -296,6 +300,10 @@ pub fn totals<M: Mask, A: Amount>(
     if scratch.journey.conversions.is_empty() {
         return Ok(());
     }
+    if let Some(conversion) = scratch.journey.lone_conversion() {
+        emit_lone(plan, &scratch.journey, conversion, |total| emit(Total { touch_row: None, ..total }));
+        return Ok(());
+    }
     scratch.journey.number();
     scratch.journey.mark_seen();
     scratch.channel_order.clear();
@@ -323,6 +331,21 @@ pub fn totals<M: Mask, A: Amount>(
         }
     }
     Ok(())
+}
+
+/// The answers for a user whose only conversion sees one touch or none.
+fn emit_lone<A: Amount>(
+    plan: &Plan,
+    journey: &Journey<A>,
+    conversion: &journey::Conversion<A::Share>,
+    mut emit: impl FnMut(Total<A::Share>),
+) {
+    let touch = (conversion.span.len() > 0).then(|| conversion.span.touch(0));
+    let touch_row = touch.map(|touch| journey.touch_rows[touch]);
+    let channel = touch.map_or(0, |touch| journey.touch_channels[touch]);
+    for model in 0..plan.spec.models().len() {
+        emit(Total { model, touch_row, channel, credit: i128::from(CREDIT_UNITS), value: conversion.whole });
+    }
 }
 
 /// What becomes of one conversion under one model.

@@ -318,6 +318,10 @@ fn round_off<A: Amount>(journey: &Journey<A>, sums: &[(f64, f64)], credits: &mut
     let (mut credit_carry, mut value_carry) = (0.0, 0.0);
     let mut largest = (-1.0, 0);
     for (touch, &(credit, value)) in sums.iter().enumerate() {
+        // A touch that no conversion sees must not get what rounding left of another.
+        if (credit, value) == (0.0, 0.0) {
+            continue;
+        }
         let exact = credit * CREDIT_UNITS as f64 + credit_carry;
         let units = rounded(exact);
         // Beyond 2^52 units a float has no fraction left to carry.

@@ -137,7 +137,7 @@ impl<A: Amount> Journey<A> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read<M: Mask>(
         &mut self,
         user: &User<M, A>,
@@ -287,6 +287,14 @@ impl<A: Amount> Journey<A> {
             for touch in (1..self.is_twin.len()).rev() {
                 self.is_seen[touch - 1] |= self.is_twin[touch] && self.is_seen[touch];
             }
+        }
+    }
+
+    /// The only conversion, where it sees at most one touch: every model says the same then.
+    pub fn lone_conversion(&self) -> Option<&Conversion<A::Share>> {
+        match self.conversions.as_slice() {
+            [conversion] if conversion.span.len() <= 1 && !self.has_twins => Some(conversion),
+            _ => None,
         }
     }
 

@@ -92,7 +92,7 @@ impl Amount for i128 {
     fn part(whole: i128, share: f64) -> i128 {
         match i64::try_from(whole) {
             Ok(whole) => i128::from(rounded(whole as f64 * share)),
-            Err(_) => Self::from_f64(whole as f64 * share),
+            Err(_) => part_of_large(whole, share),
         }
     }
 
@@ -207,6 +207,12 @@ impl Amount for () {
     }
 
     fn from_f64(_share: f64) {}
+}
+
+/// Rare, and kept apart because arithmetic on 128 bits is slow.
+#[cold]
+fn part_of_large(whole: i128, share: f64) -> i128 {
+    i128::from_f64(whole as f64 * share)
 }
 
 /// Part `index` of `count` equal parts; the units that do not divide go to the first parts.
