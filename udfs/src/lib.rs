@@ -4,6 +4,7 @@
 //! A program that registers only [`aggregates`], [`windows`] and [`scalars`] has the functions with positional arguments.
 //! [`catalogue`] is what is written about each of them. The rules themselves are in the crate `tributary-core`.
 
+mod attribution;
 mod call;
 mod catalogue;
 mod doc;
@@ -17,6 +18,7 @@ mod step_mask;
 mod time;
 mod written;
 
+pub use attribution::{attribute, attribute_totals, attribute_window};
 pub use catalogue::{aggregates, catalogue, scalars, windows};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
 pub use error::{Location, UserError, sqlstate};

@@ -10,7 +10,7 @@ use super::Fold;
 use crate::catalogue::{catalogue, windows};
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{UserError, sqlstate};
-use crate::funnel;
+use crate::{attribution, funnel};
 
 /// Puts a call's constants into its function: `None` for functions that are not ours, that are configured already, or
 /// whose constants wait for parameters.
@@ -22,16 +22,19 @@ pub(crate) fn configure_aggregate(
     schema: &DFSchema,
     fold: Fold,
 ) -> Result<Option<AggregateFunction>> {
-    funnel::configure(call, schema, fold)
+    if let Some(configured) = funnel::configure(call, schema, fold)? {
+        return Ok(Some(configured));
+    }
+    attribution::configure_aggregate(call, schema, fold)
 }
 
 /// As [`configure_aggregate`], for calls with OVER.
 pub(crate) fn configure_window(
-    _call: &WindowFunction,
-    _schema: &DFSchema,
-    _fold: Fold,
+    call: &WindowFunction,
+    schema: &DFSchema,
+    fold: Fold,
 ) -> Result<Option<WindowFunction>> {
-    Ok(None)
+    attribution::configure_window(call, schema, fold)
 }
 
 /// As [`configure_aggregate`], for scalar calls.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::AggregateUDF;
 
 use super::Counters;
+use crate::attribution::Attribution;
 use crate::funnel::Funnel;
 
 /// An aggregate whose state is a log of the rows it saw.
@@ -16,5 +17,7 @@ pub(crate) trait KeepsLog {
 /// The function as one that keeps a log, if it is one of ours that does.
 pub(crate) fn log_function(function: &AggregateUDF) -> Option<&dyn KeepsLog> {
     let inner = function.inner();
-    inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog)
+    let funnel = inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog);
+    let attribution = || inner.downcast_ref::<Attribution>().map(|attribution| attribution as &dyn KeepsLog);
+    funnel.or_else(attribution)
 }

@@ -92,6 +92,7 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
     match function.kind {
         FunctionKind::Aggregate | FunctionKind::AggregateOrWindow => refuse_clauses(function, call, position)?,
         FunctionKind::Window if call.over.is_none() => return Err(needs_over(function).at(position)),
+        FunctionKind::Relation => return Err(stands_in_from(function).at(position)),
         FunctionKind::Window | FunctionKind::Scalar => {}
     }
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
@@ -137,6 +138,11 @@ fn canonical(function: &FunctionDoc, positional: Vec<FunctionArg>, mut options: 
 fn needs_over(function: &FunctionDoc) -> UserError {
     UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a window function: it needs OVER", function.name))
         .with_hint(format!("Write {}(...) OVER (PARTITION BY user_id ORDER BY event_time).", function.name))
+}
+
+fn stands_in_from(function: &FunctionDoc) -> UserError {
+    UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a relation: it stands in FROM", function.name))
+        .with_hint(format!("Write SELECT * FROM {}(events, ...).", function.name))
 }
 
 fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Location>) -> Result<(), UserError> {
