@@ -233,7 +233,7 @@ pub(super) const TOTALS: FunctionDoc = FunctionDoc {
 };
 
 /// `attribution_touches`.
-pub(super) const TOUCHES: FunctionDoc = FunctionDoc {
+pub(crate) const TOUCHES: FunctionDoc = FunctionDoc {
     name: "attribution_touches",
     kind: FunctionKind::Relation,
     summary: "One row for each model, conversion and touch, with what the touch earned.",

@@ -9,6 +9,7 @@ mod codes;
 mod configure;
 mod docs;
 mod journal;
+mod relation;
 mod rows;
 mod state;
 mod udaf;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, WindowUDF};
 
 pub(crate) use configure::{configure_aggregate, configure_window};
+pub(crate) use docs::TOUCHES;
+pub(crate) use relation::lower_touches;
 pub(crate) use udaf::Attribution;
 
 use crate::doc::FunctionDoc;
@@ -64,7 +67,7 @@ pub fn attribute_totals() -> Arc<AggregateUDF> {
 }
 
 /// The aggregate below the relation `attribution_touches`.
-pub(crate) fn touches() -> Arc<AggregateUDF> {
+fn touches() -> Arc<AggregateUDF> {
     Arc::new(Attribution::new(Answer::Touches).into())
 }
 

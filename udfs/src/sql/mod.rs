@@ -8,6 +8,7 @@ mod arguments;
 mod dialect;
 mod install;
 mod planner;
+mod relations;
 mod rewrite;
 
 pub use dialect::TributaryDialect;
@@ -15,3 +16,4 @@ pub use install::{install, sql};
 pub use rewrite::rewrite;
 
 pub(crate) use arguments::unknown_option;
+pub(crate) use relations::RelationCall;
