@@ -169,8 +169,8 @@ pub(super) const ATTRIBUTE: FunctionDoc = FunctionDoc {
         ExampleDoc {
             question: "Which channels earned what, under which model?",
             sql: "SELECT a.model, a.channel, round(sum(a.credit), 4) AS conversions, round(sum(a.value), 2) AS revenue\n\
-                  FROM (SELECT unnest(ATTRIBUTE('last, time_decay(7 days)', event_time, channel, event = 'purchase', revenue,\n                              \
-                  lookback => '30 days')) AS a\n      \
+                  FROM (SELECT unnest(ATTRIBUTE('last, time_decay(7 days)', event_time, channel, event = 'purchase',\n                              \
+                  revenue::numeric(10, 2), lookback => '30 days')) AS a\n      \
                   FROM (VALUES ('Ana', timestamp '2026-03-01 00:00:00', 'search', 'visit', NULL),\n                   \
                   ('Ana', timestamp '2026-03-08 00:00:00', 'email', 'visit', NULL),\n                   \
                   ('Ana', timestamp '2026-03-09 00:00:00', NULL, 'purchase', 90.00),\n                   \
@@ -181,6 +181,7 @@ pub(super) const ATTRIBUTE: FunctionDoc = FunctionDoc {
                   ORDER BY 1, 2",
             answer: &[
                 "last | email | 1.0000 | 90.00",
+                "last | search | 0.0000 | 0.00",
                 "last | NULL | 1.0000 | 10.00",
                 "time_decay(7 days) | email | 0.6667 | 60.00",
                 "time_decay(7 days) | search | 0.3333 | 30.00",

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{FunctionArg, Ident, ObjectName, ObjectNamePart, TableFactor};
 
 pub(crate) use call::RelationCall;
+pub(super) use input::select_all;
 
 use super::arguments::{Argument, argument, check, location, option_name};
 use crate::attribution;

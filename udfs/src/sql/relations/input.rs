@@ -4,27 +4,20 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    Table, TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr,
+    TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
 use crate::doc::{FunctionDoc, sql_type};
 use crate::error::{UserError, nearest, sqlstate};
 
-/// Turns `events`, `lake.events`, `(SELECT ...)` or `(TABLE events)` into one query.
+/// Turns `events` or `lake.events` into a query; `(SELECT ...)` and `(TABLE events)` are queries already.
 pub(super) fn make_query(function: &FunctionDoc, arg: &mut FunctionArg) -> Result<(), UserError> {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return Err(no_relation(function)) };
     let query = match &mut *expr {
-        Expr::Identifier(name) => select_all(vec![name.clone()]),
-        Expr::CompoundIdentifier(names) if names.len() <= 3 => select_all(names.clone()),
-        Expr::Subquery(query) => {
-            if let SetExpr::Table(table) = query.body.as_ref() {
-                let Table { table_name, schema_name } = table.as_ref();
-                let names = [schema_name, table_name].into_iter().flatten().map(Ident::new);
-                *query.body = *select_all(names.collect()).body;
-            }
-            return Ok(());
-        }
+        Expr::Identifier(name) => select_all(ObjectName::from(vec![name.clone()])),
+        Expr::CompoundIdentifier(names) if names.len() <= 3 => select_all(ObjectName::from(names.clone())),
+        Expr::Subquery(_) => return Ok(()),
         _ => return Err(no_relation(function)),
     };
     *expr = Expr::Subquery(Box::new(query));
@@ -41,9 +34,9 @@ pub(super) fn no_relation(function: &FunctionDoc) -> UserError {
 }
 
 /// `SELECT * FROM name`.
-fn select_all(names: Vec<Ident>) -> Query {
+pub(in crate::sql) fn select_all(name: ObjectName) -> Query {
     let relation = TableFactor::Table {
-        name: ObjectName::from(names),
+        name,
         alias: None,
         args: None,
         with_hints: vec![],

@@ -142,13 +142,13 @@ fn many(event_count: usize, user_count: u64) -> Vec<Event> {
 
 #[tokio::test]
 async fn spilling_changes_nothing() {
-    let events = many(60_000, 3_000);
+    let events = many(120_000, 3_000);
     let sql = by_channel("attribute_totals");
     let roomy = Shape::default().context();
     register(&roomy, &events, 2);
     let expected = rows(&roomy, &sql).await;
     assert!(!expected.is_empty());
-    let tight = Shape { memory_bytes: Some(4_000_000), one_stage: false, batch_rows: 512, ..Shape::default() };
+    let tight = Shape { memory_bytes: Some(7_000_000), one_stage: false, batch_rows: 512, ..Shape::default() };
     let context = tight.context();
     register(&context, &events, 2);
     let (answered, spills) = rows_and_spills(&context, &sql).await;
