@@ -16,6 +16,8 @@ use datafusion::common::{HashMap, Result, internal_err};
 /// A text of at most this many bytes is its own view.
 const INLINE_BYTES: usize = 12;
 const RECENT_BITS: u32 = 8;
+/// So many look-ups are not worth the memory of [`Codes::recent`].
+const FEW_LOOKUPS: usize = 64;
 /// No view: its length exceeds what any text has.
 const NO_VIEW: u128 = u128::MAX;
 /// A value of a dictionary that was not looked up yet.
@@ -27,13 +29,15 @@ pub(super) struct Codes {
     /// The text of number `n` stands at `n - 1`.
     texts: Vec<Arc<[u8]>>,
     text_bytes: usize,
-    /// Short texts met lately, as views: most look-ups end here.
+    /// Short texts met lately, as views: most look-ups end here. Empty before the first [`FEW_LOOKUPS`].
     recent: Vec<(u128, u32)>,
+    /// Look-ups of texts that were not met lately.
+    lookups: usize,
 }
 
 impl Codes {
     pub fn new() -> Self {
-        Self { numbers: HashMap::default(), texts: vec![], text_bytes: 0, recent: vec![(NO_VIEW, 0); 1 << RECENT_BITS] }
+        Self { numbers: HashMap::default(), texts: vec![], text_bytes: 0, recent: vec![], lookups: 0 }
     }
 
     /// How many texts there are.
@@ -57,16 +61,23 @@ impl Codes {
     fn short(&mut self, view: u128, text: &[u8]) -> u32 {
         let folded = (view as u64).rotate_left(27) ^ (view >> 64) as u64;
         let slot = (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - RECENT_BITS)) as usize;
-        if self.recent[slot].0 == view {
-            return self.recent[slot].1;
+        if let Some(&(known, code)) = self.recent.get(slot)
+            && known == view
+        {
+            return code;
         }
         let code = self.find(text);
-        self.recent[slot] = (view, code);
+        if self.recent.is_empty() && self.lookups > FEW_LOOKUPS {
+            self.recent = vec![(NO_VIEW, 0); 1 << RECENT_BITS];
+        }
+        if let Some(recent) = self.recent.get_mut(slot) {
+            *recent = (view, code);
+        }
         code
     }
 
-    #[cold]
     fn find(&mut self, text: &[u8]) -> u32 {
+        self.lookups += 1;
         if let Some(&code) = self.numbers.get(text) {
             return code;
         }
@@ -79,7 +90,12 @@ impl Codes {
     }
 
     /// Appends the number of each of the rows of a column of text.
-    pub fn read(&mut self, column: &ArrayRef, rows: impl ExactSizeIterator<Item = usize>, codes: &mut Vec<u32>) -> Result<()> {
+    pub fn read(
+        &mut self,
+        column: &ArrayRef,
+        rows: impl ExactSizeIterator<Item = usize>,
+        codes: &mut Vec<u32>,
+    ) -> Result<()> {
         match column.data_type() {
             DataType::Utf8View => {
                 let column = column.as_string_view();

@@ -293,8 +293,8 @@ pub(crate) const TOUCHES: FunctionDoc = FunctionDoc {
             description: "Columns of the touch's row to show: one, or several in parentheses, such as `(campaign, content)`.",
         },
     ],
-    returns: "relation",
-    answer: "columns: the user under its own name, conversion_id text (the user, the conversion's microseconds since 1970, \
+    returns: "record",
+    answer: "rows with columns: the user under its own name, conversion_id text (the user, the conversion's microseconds since 1970, \
              and its number among conversions of that time), conversion_time, conversion_value double precision, model_no \
              integer (from 1), model text, touch_no integer (from 1), touch_count integer, channel text, touch_time, \
              lag_seconds double precision, credit double precision, value double precision, is_unattributed boolean, and \

@@ -29,8 +29,8 @@ const OPTIONS: [&str; 8] =
 pub(crate) fn lower_touches(call: &mut RelationCall) -> Result<LogicalPlan> {
     let name = call.function.name;
     let (user, time) = (call.user_key()?, call.time_key()?);
-    let channel = call.needed("channel", "channel")?;
-    let conversion = call.needed("conversion", "event = 'purchase'")?;
+    let channel = call.needed("channel", "attribution_touches(events, channel, ...)")?;
+    let conversion = call.needed("conversion", "conversion => event = 'purchase'")?;
     let value = call.argument("value")?;
     let Some(models) = call.option("models")? else {
         return Err(UserError::new(

@@ -3,7 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, make_array};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray};
+use datafusion::arrow::compute::nullif;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowFunctionSimplification, WindowUDFFieldArgs};
@@ -123,53 +124,61 @@ impl<A: Worth> Evaluator<A> {
     }
 }
 
-impl<A: Worth<Share: Send>> PartitionEvaluator for Evaluator<A> {
+impl<A: Worth> PartitionEvaluator for Evaluator<A> {
     fn evaluate_all(&mut self, columns: &[ArrayRef], num_rows: usize) -> Result<ArrayRef> {
-        let Call { spec, layout, returns, .. } = self.call.as_ref();
-        let all_us = self.reader.read(columns, None)?;
-        let batch = &self.reader.batch;
-        let mut order: Vec<usize> = (0..batch.rows.len()).collect();
-        let time = |index: usize| all_us[batch.rows[index] as usize];
-        if !order.is_sorted_by_key(|&index| time(index)) {
-            // Stable: last digits go to the first of equal rows.
-            order.sort_by_key(|&index| time(index));
-        }
-        let channels = self.reader.channels.ranked();
-        let ties = self.reader.ties.as_ref().map(|ties| ties.codes.ranked());
-        let mut of_conversions = batch.values.iter();
-        let all_values: Vec<A> = batch
-            .kinds
-            .iter()
-            .map(|&kind| match u64::from(kind) & CONVERSION > 0 {
-                true => of_conversions.next().copied().unwrap_or_default(),
-                false => A::default(),
-            })
-            .collect();
-        let at_us: Vec<i64> = order.iter().map(|&index| time(index)).collect();
-        let kinds: Vec<u32> = order.iter().map(|&index| batch.kinds[index]).collect();
-        let codes: Vec<u32> = order.iter().map(|&index| channels.ranks[batch.channels[index] as usize]).collect();
-        let values: Vec<A> = order.iter().map(|&index| all_values[index]).collect();
-        let ties: Option<Vec<u32>> =
-            ties.map(|ties| order.iter().map(|&index| ties.ranks[batch.ties[index] as usize]).collect());
-        let user = User { at_us: &at_us, kinds: &kinds, channels: &codes, ties: ties.as_deref(), values: &values };
-        let plan = spec.resolve(|label| self.reader.channels.known(label).map(|code| channels.ranks[code as usize]));
-
+        let at_us = self.reader.read(columns, None)?;
         let (mut credits, mut shares) = (vec![0; num_rows], vec![A::Share::default(); num_rows]);
-        per_row(&plan, &user, &mut self.scratch, |total| {
-            if let Some(touch) = total.touch_row {
-                let row = batch.rows[order[touch]] as usize;
-                (credits[row], shares[row]) = (total.credit, total.value);
-            }
-        })
-        .map_err(|error| too_large(layout.name, &error.to_string()))?;
+        // Most people buy nothing.
+        if self.reader.batch.kinds.iter().any(|&kind| u64::from(kind) & CONVERSION > 0) {
+            self.add_up(&at_us, &mut credits, &mut shares)?;
+        }
+        let Call { layout, returns, .. } = self.call.as_ref();
         let answer = match &layout.held {
             Some(_) => A::shares(shares, returns),
             None => <i128 as Worth>::shares(credits, returns),
         };
         // A row without a time takes part in nothing.
         match columns.first().and_then(|times| times.logical_nulls()).filter(|nulls| nulls.null_count() > 0) {
-            Some(nulls) => Ok(make_array(answer.to_data().into_builder().nulls(Some(nulls)).build()?)),
+            Some(known) => Ok(nullif(&answer, &BooleanArray::new(!known.inner(), None))?),
             None => Ok(answer),
         }
+    }
+}
+
+impl<A: Worth> Evaluator<A> {
+    /// Sets what each row of the partition that was read earned.
+    fn add_up(&mut self, all_us: &[i64], credits: &mut [i128], shares: &mut [A::Share]) -> Result<()> {
+        let Self { call, reader, scratch } = self;
+        let batch = &reader.batch;
+        let time = |index: usize| all_us[batch.rows[index] as usize];
+        let mut order: Vec<usize> = (0..batch.rows.len()).collect();
+        if !order.is_sorted_by_key(|&index| time(index)) {
+            // Stable: last digits go to the first of equal rows.
+            order.sort_by_key(|&index| time(index));
+        }
+        let channel_ranks = reader.channels.ranked();
+        let tie_ranks = reader.ties.as_ref().map(|ties| ties.codes.ranked());
+        let mut given = batch.values.iter();
+        let value_of = |&kind: &u32| match u64::from(kind) & CONVERSION > 0 {
+            true => given.next().copied().unwrap_or_default(),
+            false => A::default(),
+        };
+        let all_values: Vec<A> = batch.kinds.iter().map(value_of).collect();
+        let at_us: Vec<i64> = order.iter().map(|&index| time(index)).collect();
+        let kinds: Vec<u32> = order.iter().map(|&index| batch.kinds[index]).collect();
+        let channels: Vec<u32> = order.iter().map(|&index| channel_ranks.ranks[batch.channels[index] as usize]).collect();
+        let values: Vec<A> = order.iter().map(|&index| all_values[index]).collect();
+        let ties: Option<Vec<u32>> =
+            tie_ranks.map(|ties| order.iter().map(|&index| ties.ranks[batch.ties[index] as usize]).collect());
+        let user = User { at_us: &at_us, kinds: &kinds, channels: &channels, ties: ties.as_deref(), values: &values };
+        let plan =
+            call.spec.resolve(|label| reader.channels.known(label).map(|code| channel_ranks.ranks[code as usize]));
+        per_row(&plan, &user, scratch, |total| {
+            if let Some(touch) = total.touch_row {
+                let row = batch.rows[order[touch]] as usize;
+                (credits[row], shares[row]) = (total.credit, total.value);
+            }
+        })
+        .map_err(|error| too_large(call.layout.name, &error.to_string()).into())
     }
 }

@@ -85,7 +85,7 @@ impl<'a> RelationCall<'a> {
             None => {
                 let message = format!("{} needs '{name}'", self.function.name);
                 Err(UserError::new(sqlstate::UNDEFINED_FUNCTION, message)
-                    .with_hint(format!("Example: {name} => {example}."))
+                    .with_hint(format!("Example: {example}."))
                     .into())
             }
         }

@@ -182,3 +182,59 @@ async fn a_heavy_user_costs_what_its_rows_cost() {
     // Pairs of touch and conversion are 500 million for each model.
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn plain_sql_gives_the_same_credits() {
+    let plain = include_str!("../../../../sql/plain/attribute.sql");
+    const DAY_SECONDS: i64 = 86_400;
+    let events: Vec<Event> = many(6_000, 300)
+        .into_iter()
+        .map(|event| Event {
+            // A day a unit: lookbacks end within journeys, and times are often equal.
+            second: event.second.map(|second| second * DAY_SECONDS),
+            name: if event.name == "order" { "purchase" } else { "visit" },
+            ..event
+        })
+        .collect();
+    let context = Shape::default().context();
+    register(&context, &events, 2);
+    let rounded = |prefix: &str, names: [&str; 6]| {
+        let columns = names.map(|name| format!("round({prefix}{name}::double precision, 4)"));
+        columns.join(", ")
+    };
+    let names = ["last_conversions", "linear_conversions", "decay_conversions", "last_revenue", "linear_revenue", "decay_revenue"];
+    let ours = ["credit", "value"].map(|sum| {
+        ["last", "linear", "time_decay(7 days)"]
+            .map(|model| format!("sum({sum}) FILTER (WHERE model = '{model}')::double precision"))
+            .map(|sum| format!("round({sum}, 4)"))
+            .join(", ")
+    });
+    let ours = rows(
+        &context,
+        &format!(
+            "SELECT channel, {} FROM (SELECT t.channel AS channel, t.model AS model, t.credit AS credit, t.value AS value \
+             FROM (SELECT unnest(ATTRIBUTE_TOTALS('last, linear, time_decay(7 days)', event_time, channel, \
+             event = 'purchase', revenue, lookback => '30 days')) AS t FROM events GROUP BY user_id) AS u) AS credits \
+             GROUP BY channel ORDER BY channel",
+            ours.join(", ")
+        ),
+    )
+    .await;
+    let twin = format!("SELECT channel, {} FROM ({plain}) AS twin ORDER BY channel", rounded("", names));
+    assert_eq!(rows(&context, &twin).await, ours);
+    assert_eq!(ours.len(), CHANNELS.len(), "four channels and the unattributed: {ours:?}");
+}
+
+#[tokio::test]
+async fn positional_calls_work_where_only_the_functions_are_registered() {
+    let context = datafusion::prelude::SessionContext::new();
+    for function in tributary_udfs::aggregates() {
+        context.register_udaf(function.as_ref().clone());
+    }
+    let sql = "SELECT u, attribute_totals('first', t, c, e = 'b', named_struct('lookback', '1 day')) \
+               FROM (VALUES (1, timestamp '2026-03-01 00:00:00', 'x', 'a'), \
+               (1, timestamp '2026-03-01 00:02:00', NULL, 'b')) AS events(u, t, c, e) GROUP BY u";
+    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+    let answered: Vec<String> = batches.iter().flat_map(crate::support::lines).collect();
+    assert_eq!(answered, ["1 | [{model: first, channel: x, credit: 1.000000000000, value: NULL}]"]);
+}
