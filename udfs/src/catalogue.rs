@@ -11,7 +11,10 @@ use crate::{attribution, funnel, step_mask};
 pub fn catalogue() -> Vec<&'static FunctionDoc> {
     let aggregates = [funnel::Answer::Level, funnel::Answer::Times, funnel::Answer::Durations].map(funnel::Answer::doc);
     let mut functions = aggregates.to_vec();
-    functions.extend([attribution::Answer::List, attribution::Answer::Totals, attribution::Answer::Touches].map(attribution::Answer::doc));
+    functions.extend(
+        [attribution::Answer::List, attribution::Answer::Totals, attribution::Answer::Touches]
+            .map(attribution::Answer::doc),
+    );
     functions.push(&step_mask::DOC);
     functions.sort_by_key(|function| function.name);
     functions

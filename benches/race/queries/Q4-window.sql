@@ -26,34 +26,41 @@ WITH earned AS (
         ATTRIBUTE('time_decay(7 days)', event_time, channel, event = 'purchase', revenue, lookback => '30 days', include_self => true)
             OVER (PARTITION BY user_id ORDER BY event_time) AS decay_revenue
     FROM events
+),
+
+channels AS (
+    SELECT
+        channel,
+        count(*) FILTER (WHERE event = 'purchase') AS purchases,
+        sum(revenue) FILTER (WHERE event = 'purchase') AS worth,
+        sum(first_credit) AS first_credit,
+        sum(last_credit) AS last_credit,
+        sum(linear_credit) AS linear_credit,
+        sum(position_credit) AS position_credit,
+        sum(decay_credit) AS decay_credit,
+        sum(first_revenue) AS first_revenue,
+        sum(last_revenue) AS last_revenue,
+        sum(linear_revenue) AS linear_revenue,
+        sum(position_revenue) AS position_revenue,
+        sum(decay_revenue) AS decay_revenue
+    FROM earned
+    GROUP BY channel
 )
 
-SELECT
-    channel,
-    sum(first_credit) AS first_credit,
-    sum(last_credit) AS last_credit,
-    sum(linear_credit) AS linear_credit,
-    sum(position_credit) AS position_credit,
-    sum(decay_credit) AS decay_credit,
-    sum(first_revenue) AS first_revenue,
-    sum(last_revenue) AS last_revenue,
-    sum(linear_revenue) AS linear_revenue,
-    sum(position_revenue) AS position_revenue,
-    sum(decay_revenue) AS decay_revenue
-FROM earned
-WHERE channel IS NOT NULL
-GROUP BY channel
-UNION ALL
-SELECT
-    '(none)',
-    count(*) FILTER (WHERE event = 'purchase') - sum(first_credit),
-    count(*) FILTER (WHERE event = 'purchase') - sum(last_credit),
-    count(*) FILTER (WHERE event = 'purchase') - sum(linear_credit),
-    count(*) FILTER (WHERE event = 'purchase') - sum(position_credit),
-    count(*) FILTER (WHERE event = 'purchase') - sum(decay_credit),
-    sum(revenue) FILTER (WHERE event = 'purchase') - sum(first_revenue),
-    sum(revenue) FILTER (WHERE event = 'purchase') - sum(last_revenue),
-    sum(revenue) FILTER (WHERE event = 'purchase') - sum(linear_revenue),
-    sum(revenue) FILTER (WHERE event = 'purchase') - sum(position_revenue),
-    sum(revenue) FILTER (WHERE event = 'purchase') - sum(decay_revenue)
-FROM earned
+SELECT *
+FROM (
+    SELECT
+        coalesce(channel, '(none)') AS channel,
+        CASE WHEN channel IS NULL THEN sum(purchases) OVER () - sum(first_credit) OVER () ELSE first_credit END AS first_credit,
+        CASE WHEN channel IS NULL THEN sum(purchases) OVER () - sum(last_credit) OVER () ELSE last_credit END AS last_credit,
+        CASE WHEN channel IS NULL THEN sum(purchases) OVER () - sum(linear_credit) OVER () ELSE linear_credit END AS linear_credit,
+        CASE WHEN channel IS NULL THEN sum(purchases) OVER () - sum(position_credit) OVER () ELSE position_credit END AS position_credit,
+        CASE WHEN channel IS NULL THEN sum(purchases) OVER () - sum(decay_credit) OVER () ELSE decay_credit END AS decay_credit,
+        CASE WHEN channel IS NULL THEN sum(worth) OVER () - sum(first_revenue) OVER () ELSE first_revenue END AS first_revenue,
+        CASE WHEN channel IS NULL THEN sum(worth) OVER () - sum(last_revenue) OVER () ELSE last_revenue END AS last_revenue,
+        CASE WHEN channel IS NULL THEN sum(worth) OVER () - sum(linear_revenue) OVER () ELSE linear_revenue END AS linear_revenue,
+        CASE WHEN channel IS NULL THEN sum(worth) OVER () - sum(position_revenue) OVER () ELSE position_revenue END AS position_revenue,
+        CASE WHEN channel IS NULL THEN sum(worth) OVER () - sum(decay_revenue) OVER () ELSE decay_revenue END AS decay_revenue
+    FROM channels
+) AS reconciled
+WHERE channel <> '(none)' OR first_credit > 0

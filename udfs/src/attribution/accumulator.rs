@@ -66,9 +66,8 @@ impl<A: Worth> GroupsAccumulator for Groups<A> {
         let channels = self.journal.reader.channels.ranked();
         let ties = self.journal.reader.ties.as_ref().map(|ties| ties.codes.ranked());
         let labels = channels.labels(&self.journal.reader.channels);
-        let plan = spec.resolve(|label| {
-            self.journal.reader.channels.known(label).map(|code| channels.ranks[code as usize])
-        });
+        let plan =
+            spec.resolve(|label| self.journal.reader.channels.known(label).map(|code| channels.ranks[code as usize]));
         let mut elements = Elements::<A>::new(*answer, self.journal.group_count(emit_to));
         let mut scratch = Scratch::default();
         self.journal.emit(emit_to, true, |_, rows| {

@@ -23,14 +23,22 @@ const NO_VIEW: u128 = u128::MAX;
 /// A value of a dictionary that was not looked up yet.
 const UNKNOWN: u32 = u32::MAX;
 
+/// A text that was met lately.
+#[derive(Clone, Copy)]
+struct Recent {
+    /// All of a short text; length and first bytes of a long one.
+    view: u128,
+    code: u32,
+}
+
 /// Numbers texts in the order in which they are met, from 1; 0 is NULL.
 pub(super) struct Codes {
     numbers: HashMap<Arc<[u8]>, u32>,
     /// The text of number `n` stands at `n - 1`.
     texts: Vec<Arc<[u8]>>,
     text_bytes: usize,
-    /// Short texts met lately, as views: most look-ups end here. Empty before the first [`FEW_LOOKUPS`].
-    recent: Vec<(u128, u32)>,
+    /// Texts met lately: most look-ups end here. Empty before the first [`FEW_LOOKUPS`].
+    recent: Vec<Recent>,
     /// Look-ups of texts that were not met lately.
     lookups: usize,
 }
@@ -54,24 +62,30 @@ impl Codes {
 
     /// The number of a text.
     pub fn code(&mut self, text: &[u8]) -> u32 {
-        if text.len() <= INLINE_BYTES { self.short(make_view(text, 0, 0), text) } else { self.find(text) }
+        // A long text has a view that says where it is: here nowhere.
+        self.viewed(make_view(text, 0, 0), || text)
     }
 
+    /// The number of a text with this view; `text` is asked only where the view does not say it all.
     #[inline(always)]
-    fn short(&mut self, view: u128, text: &[u8]) -> u32 {
+    fn viewed<'a>(&mut self, view: u128, text: impl Fn() -> &'a [u8]) -> u32 {
+        let is_short = view as u32 as usize <= INLINE_BYTES;
+        // Of a long text length and first bytes, without where it is.
+        let view = if is_short { view } else { u128::from(view as u64) };
         let folded = (view as u64).rotate_left(27) ^ (view >> 64) as u64;
         let slot = (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - RECENT_BITS)) as usize;
-        if let Some(&(known, code)) = self.recent.get(slot)
+        if let Some(&Recent { view: known, code }) = self.recent.get(slot)
             && known == view
+            && (is_short || self.text(code) == text())
         {
             return code;
         }
-        let code = self.find(text);
+        let code = self.find(text());
         if self.recent.is_empty() && self.lookups > FEW_LOOKUPS {
-            self.recent = vec![(NO_VIEW, 0); 1 << RECENT_BITS];
+            self.recent = vec![Recent { view: NO_VIEW, code: 0 }; 1 << RECENT_BITS];
         }
         if let Some(recent) = self.recent.get_mut(slot) {
-            *recent = (view, code);
+            *recent = Recent { view, code };
         }
         code
     }
@@ -101,12 +115,10 @@ impl Codes {
                 let column = column.as_string_view();
                 let views = column.views();
                 for row in rows {
-                    codes.push(match views[row] {
-                        _ if column.is_null(row) => 0,
-                        view if view as u32 as usize <= INLINE_BYTES => {
-                            self.short(view, column.value(row).as_bytes())
-                        }
-                        _ => self.find(column.value(row).as_bytes()),
+                    codes.push(if column.is_null(row) {
+                        0
+                    } else {
+                        self.viewed(views[row], || column.value(row).as_bytes())
                     });
                 }
             }
@@ -295,4 +307,72 @@ impl RowCodes {
 
 fn sort_field(data_type: &DataType) -> SortField {
     SortField::new_with_options(data_type.clone(), SortOptions { descending: false, nulls_first: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{DictionaryArray, LargeStringArray, StringArray};
+    use datafusion::arrow::datatypes::Int16Type;
+
+    use super::*;
+
+    /// Texts that share lengths and first bytes, short and long, and more of them than are kept at hand.
+    fn texts() -> Vec<Option<String>> {
+        let mut texts: Vec<Option<String>> = vec![None, Some(String::new()), Some("twelve_bytes".into())];
+        for n in 0..600 {
+            texts.push(Some(format!("c{n}")));
+            texts.push(Some(format!("a_channel_with_a_long_name_{n}")));
+            texts.push(Some("社交媒体广告投放平台".into()));
+        }
+        [texts.clone(), texts].concat()
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_numbers() {
+        let texts = texts();
+        let mut known: Vec<&str> = vec![];
+        let mut expected = vec![];
+        for text in &texts {
+            expected.push(text.as_deref().map_or(0, |text| match known.iter().position(|known| *known == text) {
+                Some(place) => place as u32 + 1,
+                None => {
+                    known.push(text);
+                    known.len() as u32
+                }
+            }));
+        }
+        let plain = StringArray::from_iter(&texts);
+        let keyed: DictionaryArray<Int16Type> = texts.iter().map(|text| text.as_deref()).collect();
+        let columns: [ArrayRef; 4] = [
+            Arc::new(LargeStringArray::from_iter(&texts)),
+            Arc::new(StringViewArray::from_iter(&texts)),
+            Arc::new(plain),
+            Arc::new(keyed),
+        ];
+        for column in columns {
+            let mut codes = Codes::new();
+            let mut read = vec![];
+            codes.read(&column, 0..column.len(), &mut read).unwrap();
+            assert!(read == expected, "{}", column.data_type());
+            let mut part = vec![];
+            codes.read(&column.slice(7, 900), 0..900, &mut part).unwrap();
+            assert!(part == expected[7..907], "a slice of {}", column.data_type());
+            let labels = codes.labels().text_column(&read).unwrap();
+            assert!(labels.as_string_view().iter().eq(texts.iter().map(Option::as_deref)));
+        }
+    }
+
+    #[test]
+    fn ranks_sort_as_their_texts() {
+        let mut codes = Codes::new();
+        let texts = ["b", "搜索", "", "a_channel_with_a_long_name", "a"];
+        let numbers: Vec<u32> = texts.iter().map(|text| codes.code(text.as_bytes())).collect();
+        let ranked = codes.ranked();
+        let mut by_rank: Vec<(u32, &str)> =
+            numbers.iter().map(|&code| ranked.ranks[code as usize]).zip(texts).collect();
+        by_rank.sort_unstable();
+        assert!(by_rank.is_sorted_by_key(|(_, text)| *text) && by_rank[0] == (1, ""));
+        assert_eq!(codes.known("搜索"), Some(2));
+        assert_eq!(codes.known("ab"), None);
+    }
 }

@@ -8,9 +8,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, ScalarFunction, WindowFunction, WindowFunctionParams,
 };
-use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprSchemable, WindowFunctionDefinition, WindowUDF, lit,
-};
+use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, WindowFunctionDefinition, WindowUDF, lit};
 use tributary_core::attribution::Spec;
 
 use super::answer::{CREDITS, list_type};
@@ -137,11 +135,8 @@ fn configured(
 
     let mut masked = vec![touch.unwrap_or_else(|| lit(false)), fold(args[args::CONVERSION].clone())?];
     masked.append(&mut milestones);
-    let mut columns = vec![
-        args[args::TIME].clone(),
-        step_mask::pack(masked, false, schema)?,
-        args[args::CHANNEL].clone(),
-    ];
+    let mut columns =
+        vec![args[args::TIME].clone(), step_mask::pack(masked, false, schema)?, args[args::CHANNEL].clone()];
     columns.extend(held.is_some().then(|| args[args::VALUE].clone()));
     let mut add = |column: Option<Expr>| -> Result<Option<DataType>> {
         column

@@ -58,8 +58,10 @@ pub(crate) fn lower_touches(call: &mut RelationCall) -> Result<LogicalPlan> {
     }
     let lists = Expr::AggregateFunction(AggregateFunction::new_udf(touches(), args, false, None, vec![], None));
 
-    let aggregate = LogicalPlanBuilder::from(call.input.clone()).aggregate([Expr::Column(user.clone())], [lists])?.build()?;
-    let (user, list) = (Column::from(aggregate.schema().qualified_field(0)), Column::from(aggregate.schema().qualified_field(1)));
+    let aggregate =
+        LogicalPlanBuilder::from(call.input.clone()).aggregate([Expr::Column(user.clone())], [lists])?.build()?;
+    let (user, list) =
+        (Column::from(aggregate.schema().qualified_field(0)), Column::from(aggregate.schema().qualified_field(1)));
     let columns = columns(name, &user, &carried, aggregate.schema().field(0).data_type())?;
     LogicalPlanBuilder::from(aggregate)
         .project([Expr::Column(user), Expr::Column(list).alias(TOUCH)])?
@@ -72,7 +74,8 @@ pub(crate) fn lower_touches(call: &mut RelationCall) -> Result<LogicalPlan> {
 fn columns(name: &str, user: &Column, carried: &[Column], user_type: &DataType) -> Result<Vec<Expr>, UserError> {
     let field = |field: &str| get_field(Expr::Column(Column::from_name(TOUCH)), field);
     let seconds = |time: &str| cast(cast(field(time), DataType::Int64), DataType::Float64);
-    let lag = binary(binary(seconds("conversion_time"), Operator::Minus, seconds("touch_time")), Operator::Divide, lit(1e6));
+    let lag =
+        binary(binary(seconds("conversion_time"), Operator::Minus, seconds("touch_time")), Operator::Divide, lit(1e6));
     let mut columns = vec![
         Expr::Column(user.clone()),
         conversion_id(name, user, user_type)?.alias("conversion_id"),

@@ -124,7 +124,8 @@ impl<A: Worth> Reader<A> {
             let conversions: UInt32Array = conversions.map(|(&row, _)| row).collect();
             if !conversions.is_empty() {
                 let given = take(column(index)?, &conversions, None)?;
-                *values = A::read(&given, held).map_err(|_| too_large(self.layout.name, "a value has too many digits"))?;
+                *values =
+                    A::read(&given, held).map_err(|_| too_large(self.layout.name, "a value has too many digits"))?;
             }
         }
         Ok(at_us)

@@ -166,7 +166,8 @@ impl<A: Worth> Evaluator<A> {
         let all_values: Vec<A> = batch.kinds.iter().map(value_of).collect();
         let at_us: Vec<i64> = order.iter().map(|&index| time(index)).collect();
         let kinds: Vec<u32> = order.iter().map(|&index| batch.kinds[index]).collect();
-        let channels: Vec<u32> = order.iter().map(|&index| channel_ranks.ranks[batch.channels[index] as usize]).collect();
+        let channels: Vec<u32> =
+            order.iter().map(|&index| channel_ranks.ranks[batch.channels[index] as usize]).collect();
         let values: Vec<A> = order.iter().map(|&index| all_values[index]).collect();
         let ties: Option<Vec<u32>> =
             tie_ranks.map(|ties| order.iter().map(|&index| ties.ranks[batch.ties[index] as usize]).collect());

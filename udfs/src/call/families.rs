@@ -29,11 +29,7 @@ pub(crate) fn configure_aggregate(
 }
 
 /// As [`configure_aggregate`], for calls with OVER.
-pub(crate) fn configure_window(
-    call: &WindowFunction,
-    schema: &DFSchema,
-    fold: Fold,
-) -> Result<Option<WindowFunction>> {
+pub(crate) fn configure_window(call: &WindowFunction, schema: &DFSchema, fold: Fold) -> Result<Option<WindowFunction>> {
     attribution::configure_window(call, schema, fold)
 }
 

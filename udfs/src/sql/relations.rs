@@ -31,8 +31,7 @@ struct Relation {
 }
 
 /// Every relation, in one line each.
-const RELATIONS: [Relation; 1] =
-    [Relation { doc: &attribution::TOUCHES, lower: attribution::lower_touches }];
+const RELATIONS: [Relation; 1] = [Relation { doc: &attribution::TOUCHES, lower: attribution::lower_touches }];
 
 /// The relation that a table factor calls, if it is ours.
 fn called(name: &ObjectName) -> Option<(&'static FunctionDoc, &Ident)> {
@@ -58,7 +57,8 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), UserError> {
     };
     let Some((function, name)) = called(name) else { return Ok(()) };
     let place = location(name.span.start);
-    let clauses = [(*with_ordinality, "WITH ORDINALITY"), (sample.is_some(), "TABLESAMPLE"), (version.is_some(), "AS OF")];
+    let clauses =
+        [(*with_ordinality, "WITH ORDINALITY"), (sample.is_some(), "TABLESAMPLE"), (version.is_some(), "AS OF")];
     if let Some((_, clause)) = clauses.into_iter().find(|(is_given, _)| *is_given) {
         return Err(refused(function, clause).at(place));
     }
@@ -82,11 +82,7 @@ fn refused(function: &FunctionDoc, clause: &str) -> UserError {
 pub(super) struct ReportPlanner;
 
 impl RelationPlanner for ReportPlanner {
-    fn plan_relation(
-        &self,
-        factor: TableFactor,
-        context: &mut dyn RelationPlannerContext,
-    ) -> Result<RelationPlanning> {
+    fn plan_relation(&self, factor: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
         let relation = match &factor {
             TableFactor::Table { name, args: Some(_), .. } => called(name)
                 .and_then(|(function, _)| RELATIONS.iter().find(|relation| relation.doc.name == function.name)),

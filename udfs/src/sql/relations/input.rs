@@ -26,11 +26,8 @@ pub(super) fn make_query(function: &FunctionDoc, arg: &mut FunctionArg) -> Resul
 
 /// The error for a call without a relation.
 pub(super) fn no_relation(function: &FunctionDoc) -> UserError {
-    UserError::new(
-        sqlstate::SYNTAX_ERROR,
-        format!("{}: the first argument must be a relation", function.name),
-    )
-    .with_hint("Write the name of a table, (SELECT ...) or (TABLE name).")
+    UserError::new(sqlstate::SYNTAX_ERROR, format!("{}: the first argument must be a relation", function.name))
+        .with_hint("Write the name of a table, (SELECT ...) or (TABLE name).")
 }
 
 /// `SELECT * FROM name`.
@@ -107,7 +104,9 @@ pub(super) const USER: Key = Key {
     role: "users",
     may_be: |data_type| {
         let is_text = matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        is_text || data_type.is_integer() || matches!(data_type, DataType::FixedSizeBinary(16) | DataType::Dictionary(..))
+        is_text
+            || data_type.is_integer()
+            || matches!(data_type, DataType::FixedSizeBinary(16) | DataType::Dictionary(..))
     },
 };
 

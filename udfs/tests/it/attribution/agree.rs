@@ -56,7 +56,8 @@ fn expected(events: &[Event]) -> Vec<String> {
         };
         let kinds: Vec<u64> = rows.iter().map(|event| kind(event)).collect();
         let channels: Vec<u32> = rows.iter().map(|event| event.channel.and_then(code).unwrap_or(0)).collect();
-        let ties: Vec<u32> = rows.iter().map(|e| ["noise", "order", "visit"].binary_search(&e.name).unwrap() as u32).collect();
+        let ties: Vec<u32> =
+            rows.iter().map(|e| ["noise", "order", "visit"].binary_search(&e.name).unwrap() as u32).collect();
         let values: Vec<i128> = rows.iter().map(|event| event.cents.unwrap_or(0)).collect();
         let user = User { at_us: &at_us, kinds: &kinds, channels: &channels, ties: Some(&ties), values: &values };
         list(&plan, &user, &mut Scratch::default(), |element| {
@@ -163,7 +164,8 @@ async fn users_given_back_in_order_while_others_arrive_are_whole() {
     let context = Shape { partitions: 1, batch_rows: 256, ..Shape::default() }.context();
     register(&context, &events, 1);
     let expected = rows(&context, &by_channel("attribute_totals")).await;
-    let ordered = by_channel("attribute_totals").replace("FROM events", "FROM (SELECT * FROM events ORDER BY user_id) AS events");
+    let ordered =
+        by_channel("attribute_totals").replace("FROM events", "FROM (SELECT * FROM events ORDER BY user_id) AS events");
     assert_eq!(rows(&context, &ordered).await, expected);
 }
 
@@ -202,7 +204,14 @@ async fn plain_sql_gives_the_same_credits() {
         let columns = names.map(|name| format!("round({prefix}{name}::double precision, 4)"));
         columns.join(", ")
     };
-    let names = ["last_conversions", "linear_conversions", "decay_conversions", "last_revenue", "linear_revenue", "decay_revenue"];
+    let names = [
+        "last_conversions",
+        "linear_conversions",
+        "decay_conversions",
+        "last_revenue",
+        "linear_revenue",
+        "decay_revenue",
+    ];
     let ours = ["credit", "value"].map(|sum| {
         ["last", "linear", "time_decay(7 days)"]
             .map(|model| format!("sum({sum}) FILTER (WHERE model = '{model}')::double precision"))

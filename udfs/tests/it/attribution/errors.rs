@@ -135,9 +135,11 @@ async fn wrong_calls_are_told_what_is_wrong() {
 async fn long_and_hostile_texts_are_refused_quickly() {
     let context = context();
     register(&context, &[Event { user: 1, second: Some(0), channel: Some("ad"), name: "order", cents: Some(1) }], 1);
-    for models in ["first, ".repeat(150_000), "last_non(".repeat(100_000), "(".repeat(1_000_000), "，".repeat(300_000)] {
+    for models in ["first, ".repeat(150_000), "last_non(".repeat(100_000), "(".repeat(1_000_000), "，".repeat(300_000)]
+    {
         let started = std::time::Instant::now();
-        let error = mistake(&context, &format!("SELECT attribute('{models}', event_time, channel, true) FROM events")).await;
+        let error =
+            mistake(&context, &format!("SELECT attribute('{models}', event_time, channel, true) FROM events")).await;
         assert_eq!(error.sqlstate, "22023");
         assert!(error.message.len() < 1_000, "{}", error.message);
         assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());

@@ -110,9 +110,7 @@ async fn the_list_tells_all_of_each_touch_and_unattributed_conversions_too() {
     let element = |model: &str, channel: &str, touch: i64, conversion: i64, place: &str, credit: &str, value: &str| {
         format!("{model} | {channel} | {} | {} | {place} | {credit} | {value}", at(touch), at(conversion))
     };
-    let none = |model: &str| {
-        format!("{model} | NULL | NULL | {} | NULL | 0 | 1.000000000000 | 7.000000", at(6))
-    };
+    let none = |model: &str| format!("{model} | NULL | NULL | {} | NULL | 0 | 1.000000000000 | 7.000000", at(6));
     let expected = [
         element("first", "A", 1, 3, "0 | 2", "1.000000000000", "100.000000"),
         element("first", "B", 2, 3, "1 | 2", "0.000000000000", "0.000000"),
@@ -141,7 +139,10 @@ async fn types_follow_the_value() {
     assert_eq!(types(", revenue").await, "Decimal128(20, 12) | Decimal128(38, 6) | 0.000000");
     assert_eq!(types(", revenue::numeric(12,2)").await, "Decimal128(20, 12) | Decimal128(38, 8) | 0.00000000");
     assert_eq!(types(", revenue::double precision").await, "Decimal128(20, 12) | Float64 | 0.0");
-    assert_eq!(types(", revenue::smallint, lookback => '9 days'").await, "Decimal128(20, 12) | Decimal128(38, 6) | 0.000000");
+    assert_eq!(
+        types(", revenue::smallint, lookback => '9 days'").await,
+        "Decimal128(20, 12) | Decimal128(38, 6) | 0.000000"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +163,8 @@ async fn milestones_take_their_weights() {
                (timestamp '2026-01-01 00:00:03', 'C', 'visit'), (timestamp '2026-01-01 00:00:04', 'D', 'opportunity'), \
                (timestamp '2026-01-01 00:00:05', NULL, 'won')) AS events(event_time, channel, event)) AS u ORDER BY 1";
     assert_eq!(rows(&context(), sql).await, ["A | 0.300", "B | 0.300", "C | 0.100", "D | 0.300"]);
-    let one = sql.replace("0.3, 0.3, 0.3", "0.5, 0.5").replace("(event = 'lead', event = 'opportunity')", "event = 'lead'");
+    let one =
+        sql.replace("0.3, 0.3, 0.3", "0.5, 0.5").replace("(event = 'lead', event = 'opportunity')", "event = 'lead'");
     assert_eq!(rows(&context(), &one).await, ["A | 0.500", "B | 0.500", "C | 0.000", "D | 0.000"]);
 }
 

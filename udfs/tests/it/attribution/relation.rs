@@ -84,7 +84,8 @@ async fn touches_carry_columns_of_their_rows() {
                AS v(user_id, event_time, channel, event, campaign, cost)), channel, event = 'order', models => 'linear', \
                carry => (campaign, cost)) ORDER BY touch_no";
     assert_eq!(rows(&context, sql).await, ["ad | 春季 | 1.5", "ad | NULL | 2.0", "(unattributed) | NULL | NULL"]);
-    let one = sql.replace("campaign, cost FROM", "campaign FROM").replace("carry => (campaign, cost)", "carry => campaign");
+    let one =
+        sql.replace("campaign, cost FROM", "campaign FROM").replace("carry => (campaign, cost)", "carry => campaign");
     assert_eq!(rows(&context, &one).await, ["ad | 春季", "ad | NULL", "(unattributed) | NULL"]);
 }
 
@@ -132,7 +133,9 @@ async fn users_and_times_are_found_by_option_and_by_name() {
     let context = shop().await;
     let renamed = "(SELECT user_id AS customer, event_time AS at, channel, event, revenue FROM events)";
     let sql = |keys: &str| {
-        format!("SELECT customer, conversion_id FROM attribution_touches({renamed}, {ARGUMENTS}{keys}) WHERE touch_no IS NULL LIMIT 1")
+        format!(
+            "SELECT customer, conversion_id FROM attribution_touches({renamed}, {ARGUMENTS}{keys}) WHERE touch_no IS NULL LIMIT 1"
+        )
     };
     assert_eq!(rows(&context, &sql(", user_key => customer, time_key => at")).await, ["2 | 2-5000000-1"]);
     let error = mistake(&context, &sql(", time_key => at")).await;
