@@ -9,6 +9,8 @@ SQL text to the fetched rows. `peak_mb` is the most memory the process ever held
 Peers    clickhouse (chdb), duckdb, polars, datafusion; each reads the lake's Parquet files
 Queries  Q1   visits that end with 30 minutes without an event: how many, mean events, mean seconds, longest
          Q2   users by the furthest of four steps reached within 7 days of the first one
+         Q4   purchases and their revenue by channel, as first, last, linear, position (40/20/40) and time
+              decay (half-life 7 days) divide them among the visits of the 30 days before
          Q10  events and revenue by event, and distinct users: the plain scan
 
 Each peer is asked in its own best words: ClickHouse with windowFunnel and an explicit structure without
@@ -27,6 +29,8 @@ import machine
 STEPS = ["page_view", "product_view", "add_to_cart", "purchase"]
 WINDOW_US = 7 * 86_400_000_000
 GAP_US = 30 * 60_000_000
+LOOKBACK_US = 30 * 86_400_000_000
+HALF_LIFE_US = 7 * 86_400_000_000
 
 
 def quoted(names):
@@ -37,7 +41,7 @@ def quoted(names):
 
 CLICKHOUSE_STRUCTURE = (
     "event_time DateTime64(6, \\'UTC\\'), user_id Int64, event LowCardinality(String), "
-    "revenue Nullable(Decimal(12, 2))")
+    "channel LowCardinality(Nullable(String)), revenue Nullable(Decimal(12, 2))")
 
 CLICKHOUSE_SQL = {
     "Q1": f"""
@@ -49,6 +53,26 @@ CLICKHOUSE_SQL = {
         SELECT windowFunnel({WINDOW_US})(ts, {", ".join(f"event = '{step}'" for step in STEPS)}) AS level
         FROM ev WHERE event IN ({quoted(STEPS)}) GROUP BY user_id)
       WHERE level > 0 GROUP BY level""",
+    "Q4": f"""
+      SELECT channel, sum(place = 1), sum(place = n), sum(1 / n), sum(position), sum(decay / decays),
+             sum((place = 1) * worth), sum((place = n) * worth), sum(worth / n), sum(position * worth),
+             sum(decay / decays * worth)
+      FROM (SELECT touch.2 AS channel, place, n, worth, decay, decays,
+                   multiIf(n = 1, 1., n = 2, .5, place = 1 OR place = n, .4, .2 / (n - 2)) AS position
+            FROM (SELECT buy.2 AS worth,
+                         arrayFilter(x -> x.1 <= buy.1 AND x.1 + {LOOKBACK_US} >= buy.1, touches) AS near,
+                         if(empty(near), [(buy.1, '(none)')], near) AS seen,
+                         length(seen) AS n,
+                         arrayMap(x -> exp2((toInt64(x.1) - toInt64(buy.1)) / {HALF_LIFE_US}), seen) AS weights,
+                         arraySum(weights) AS decays
+                  FROM (SELECT arraySort(x -> x.1, groupArrayIf((ts, assumeNotNull(channel)),
+                                                                channel IS NOT NULL)) AS touches,
+                               groupArrayIf((ts, toFloat64(assumeNotNull(revenue))), event = 'purchase') AS buys
+                        FROM ev WHERE channel IS NOT NULL OR event = 'purchase'
+                        GROUP BY user_id HAVING notEmpty(buys))
+                  ARRAY JOIN buys AS buy)
+            ARRAY JOIN seen AS touch, arrayEnumerate(seen) AS place, weights AS decay)
+      GROUP BY channel""",
     "Q10": """
       SELECT event, count(), ifNull(sum(revenue), 0), 0 FROM ev GROUP BY event
       UNION ALL SELECT '', 0, 0, uniqExact(user_id) FROM ev""",
@@ -64,7 +88,7 @@ def clickhouse(args, scratch):
     # it would remember which row groups the warm-up's filter kept
     session.query("SET use_query_condition_cache = 0")
     session.query(
-        "CREATE VIEW ev AS SELECT user_id, toUInt64(toUnixTimestamp64Micro(event_time)) AS ts, event, revenue "
+        "CREATE VIEW ev AS SELECT user_id, toUInt64(toUnixTimestamp64Micro(event_time)) AS ts, event, channel, revenue "
         f"FROM file('{args.files}', Parquet, '{CLICKHOUSE_STRUCTURE}')")
 
     def run():
@@ -94,6 +118,7 @@ def duckdb_sql():
                   UNION ALL SELECT user_id, 3 FROM c3 UNION ALL SELECT user_id, 4 FROM c4)
                 GROUP BY user_id)
           SELECT level, count(*) FROM l GROUP BY level""",
+        "Q4": JOINED_CREDITS,
         "Q10": PLAIN_SCAN,
     }
 
@@ -110,6 +135,27 @@ WINDOWED_VISITS = f"""
   visits AS (SELECT count(*) AS events, max(ts) - min(ts) AS us FROM numbered GROUP BY user_id, visit)
   SELECT count(*), avg(events), avg(us) / 1e6, max(events) FROM visits"""
 
+JOINED_CREDITS = f"""
+  WITH buys AS (SELECT row_number() OVER () AS buy, user_id, ts AS bought, CAST(revenue AS DOUBLE) AS worth
+                FROM ev WHERE event = 'purchase'),
+  touches AS (SELECT user_id, ts, channel FROM ev WHERE channel IS NOT NULL),
+  seen AS (SELECT buy, worth, bought, coalesce(channel, '(none)') AS channel, coalesce(ts, bought) AS ts
+           FROM buys LEFT JOIN touches ON buys.user_id = touches.user_id AND ts <= bought
+                                      AND ts >= bought - {LOOKBACK_US}),
+  weighed AS (SELECT buy, worth, channel, ts, power(2.0, (ts - bought) / {float(HALF_LIFE_US)}) AS decay FROM seen),
+  placed AS (SELECT channel, worth, decay / sum(decay) OVER (PARTITION BY buy) AS decay,
+                    row_number() OVER (PARTITION BY buy ORDER BY ts) AS place, count(*) OVER (PARTITION BY buy) AS n
+             FROM weighed),
+  shares AS (SELECT channel, worth, decay, CASE WHEN place = 1 THEN 1.0 ELSE 0.0 END AS first,
+                    CASE WHEN place = n THEN 1.0 ELSE 0.0 END AS last, 1.0 / n AS linear,
+                    CASE WHEN n = 1 THEN 1.0 WHEN n = 2 THEN 0.5 WHEN place = 1 OR place = n THEN 0.4
+                         ELSE 0.2 / (n - 2) END AS position
+             FROM placed)
+  SELECT channel, sum(CAST(first AS DOUBLE)), sum(CAST(last AS DOUBLE)), sum(CAST(linear AS DOUBLE)),
+         sum(CAST(position AS DOUBLE)), sum(decay), sum(first * worth), sum(last * worth), sum(linear * worth),
+         sum(position * worth), sum(decay * worth)
+  FROM shares GROUP BY channel"""
+
 PLAIN_SCAN = """
   SELECT event, count(*), coalesce(sum(revenue), 0), 0 FROM ev GROUP BY event
   UNION ALL SELECT '', 0, 0, count(DISTINCT user_id) FROM ev"""
@@ -121,7 +167,7 @@ def duckdb(args, scratch):
     connection.execute(f"SET threads = {args.threads}")
     connection.execute(f"SET temp_directory = '{scratch}'")
     connection.execute(
-        "CREATE VIEW ev AS SELECT user_id, epoch_us(event_time) AS ts, event, revenue "
+        "CREATE VIEW ev AS SELECT user_id, epoch_us(event_time) AS ts, event, channel, revenue "
         f"FROM read_parquet('{args.files}', hive_partitioning = false)")
     sql = duckdb_sql()[args.query]
     return lambda: connection.execute(sql).fetchall()
@@ -147,6 +193,7 @@ def datafusion_sql():
                                          WHEN s1 IS NOT NULL THEN 1 ELSE 0 END) AS level
                 FROM c GROUP BY user_id)
           SELECT level, count(*) FROM l WHERE level > 0 GROUP BY level""",
+        "Q4": JOINED_CREDITS,
         "Q10": PLAIN_SCAN,
     }
 
@@ -156,7 +203,7 @@ def datafusion(args, _scratch):
     context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(args.threads))
     order = "WITH ORDER (user_id ASC, event_time ASC)" if args.layout == "clustered" else ""
     context.sql(f"CREATE EXTERNAL TABLE raw STORED AS PARQUET {order} LOCATION '{args.table}/'").collect()
-    context.sql("CREATE VIEW ev AS SELECT user_id, CAST(event_time AS BIGINT) AS ts, event, revenue "
+    context.sql("CREATE VIEW ev AS SELECT user_id, CAST(event_time AS BIGINT) AS ts, event, channel, revenue "
                 "FROM raw").collect()
     sql = datafusion_sql()[args.query]
 
@@ -173,7 +220,7 @@ def polars(args, _scratch):
     import polars as pl
     ev = pl.scan_parquet(args.files, hive_partitioning=False).with_columns(
         ts=pl.col("event_time").to_physical())
-    plans = {"Q1": polars_visits, "Q2": polars_funnel, "Q10": polars_scan}
+    plans = {"Q1": polars_visits, "Q2": polars_funnel, "Q4": polars_credits, "Q10": polars_scan}
     return lambda: plans[args.query](pl, ev, args.layout)
 
 
@@ -211,6 +258,30 @@ def polars_visits(pl, ev, layout):
     visits = e.with_columns(visit=is_start.cum_sum()).group_by("visit").agg(events=pl.len(), us=ts.max() - ts.min())
     answer = visits.select(pl.len(), pl.col("events").mean(), pl.col("us").mean() / 1e6, longest=pl.col("events").max())
     return answer.collect(engine="streaming").rows()
+
+
+def polars_credits(pl, ev, _layout):
+    ts, place, n, worth = pl.col("ts"), pl.col("place"), pl.col("n"), pl.col("worth")
+    buys = ev.filter(pl.col("event") == "purchase").select(
+        "user_id", bought=ts, worth=pl.col("revenue").cast(pl.Float64)).with_row_index("buy")
+    touches = ev.filter(pl.col("channel").is_not_null()).select("user_id", "ts", "channel")
+    near = buys.join(touches, on="user_id").filter(
+        (ts <= pl.col("bought")) & (ts >= pl.col("bought") - LOOKBACK_US))
+    alone = buys.join(near, on="buy", how="anti").with_columns(ts=pl.col("bought"), channel=pl.lit("(none)"))
+    seen = pl.concat([near, alone], how="diagonal")
+    shares = seen.with_columns(
+        place=ts.rank("ordinal").over("buy"), n=pl.len().over("buy"),
+        decay=(pl.lit(2.0).pow((ts - pl.col("bought")) / HALF_LIFE_US)),
+    ).with_columns(decay=pl.col("decay") / pl.col("decay").sum().over("buy")).select(
+        "channel", "worth",
+        first=(place == 1).cast(pl.Float64), last=(place == n).cast(pl.Float64), linear=1.0 / n,
+        position=pl.when(n == 1).then(1.0).when(n == 2).then(0.5)
+        .when((place == 1) | (place == n)).then(0.4).otherwise(0.2 / (n - 2)),
+        decay="decay")
+    models = ["first", "last", "linear", "position", "decay"]
+    sums = [pl.col(model).sum().alias(f"{model}_credit") for model in models]
+    sums += [(pl.col(model) * worth).sum().alias(f"{model}_revenue") for model in models]
+    return shares.group_by("channel").agg(sums).collect(engine="streaming").rows()
 
 
 def polars_scan(pl, ev, _layout):

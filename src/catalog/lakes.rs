@@ -68,6 +68,8 @@ impl From<&tributary_udfs::FunctionDoc> for FunctionInfo {
                 }
                 tributary_udfs::FunctionKind::Scalar => FunctionKind::Scalar,
                 tributary_udfs::FunctionKind::Window => FunctionKind::Window,
+                // `prokind` has no letter for what stands in FROM alone: a set-returning function is a plain one.
+                tributary_udfs::FunctionKind::Relation => FunctionKind::Scalar,
             },
             arguments: arguments.collect(),
             arguments_text: doc.arguments_text(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::doc::FunctionDoc;
-use crate::{channels, funnel, sessions, step_mask, tags};
+use crate::{attribution, channels, funnel, sessions, step_mask, tags};
 
 /// What is written about every function, by name.
 pub fn catalogue() -> Vec<&'static FunctionDoc> {
@@ -14,13 +14,24 @@ pub fn catalogue() -> Vec<&'static FunctionDoc> {
     functions.extend([&channels::GROUP, &channels::UTM, &step_mask::DOC, &tags::DOC]);
     functions.extend([&sessions::SESSIONIZE, &sessions::SESSIONIZE_INFO, &sessions::SESSIONS]);
     functions.extend([&sessions::TRUE_EVENT, &sessions::CHANGE_EVENT]);
+    functions.extend(
+        [attribution::Answer::List, attribution::Answer::Totals, attribution::Answer::Touches]
+            .map(attribution::Answer::doc),
+    );
     functions.sort_by_key(|function| function.name);
     functions
 }
 
 /// The aggregate functions, to register in any DataFusion program.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
-    vec![funnel::funnel(), funnel::funnel_times(), funnel::funnel_durations(), sessions::sessions()]
+    vec![
+        funnel::funnel(),
+        funnel::funnel_times(),
+        funnel::funnel_durations(),
+        sessions::sessions(),
+        attribution::attribute(),
+        attribution::attribute_totals(),
+    ]
 }
 
 /// The scalar functions, to register in any DataFusion program.
@@ -38,5 +49,6 @@ pub fn windows() -> Vec<Arc<WindowUDF>> {
         sessions::sessionize_info(),
         sessions::conditional_true_event(),
         sessions::conditional_change_event(),
+        attribution::attribute_window(),
     ]
 }

@@ -16,6 +16,8 @@ pub enum FunctionKind {
     Window,
     /// Many rows to one value with GROUP BY, one row to one value with OVER.
     AggregateOrWindow,
+    /// Stands in FROM, with a relation as its first argument.
+    Relation,
 }
 
 impl FunctionKind {
@@ -26,6 +28,7 @@ impl FunctionKind {
             Self::Scalar => "scalar",
             Self::Window => "window",
             Self::AggregateOrWindow => "aggregate and window",
+            Self::Relation => "relation",
         }
     }
 }

@@ -26,6 +26,10 @@ pub mod sqlstate {
     pub const WINDOWING_ERROR: &str = "42P20";
     /// A time outside of what microseconds in 64 bits hold.
     pub const DATETIME_OVERFLOW: &str = "22008";
+    /// A number with more digits than its answer has.
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
+    /// A column that a relation does not have.
+    pub const UNDEFINED_COLUMN: &str = "42703";
 }
 
 /// A place in the text of a statement; both numbers start at one.

@@ -4,6 +4,7 @@
 //! A program that registers only [`aggregates`], [`windows`] and [`scalars`] has the functions with positional arguments.
 //! [`catalogue`] is what is written about each of them. The rules themselves are in the crate `tributary-core`.
 
+mod attribution;
 mod call;
 mod catalogue;
 mod channels;
@@ -20,13 +21,14 @@ mod tags;
 mod time;
 mod written;
 
+pub use attribution::{attribute, attribute_totals, attribute_window};
 pub use catalogue::{aggregates, catalogue, scalars, windows};
 pub use channels::{channel_group, utm};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
-pub use physical::{DropStepless, OneStage, ShowWork};
+pub use physical::{DropStepless, DropTouchless, OneStage, ShowWork};
 pub use sessions::{conditional_change_event, conditional_true_event, sessionize, sessionize_info, sessions};
 pub use sql::{TributaryDialect, install, rewrite, sql};
 pub use step_mask::step_mask;

@@ -9,7 +9,7 @@ extensions_options! {
         /// Aggregate a user's events in one stage after one exchange, instead of twice with lists between.
         pub one_stage: bool, default = true
 
-        /// Drop rows that meet no step before the exchange, where users without a step are not asked for.
+        /// Drop rows that matter to no answer before the exchange, where users without others are not asked for.
         pub drop_stepless: bool, default = true
     }
 }

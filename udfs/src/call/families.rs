@@ -10,7 +10,7 @@ use super::Fold;
 use crate::catalogue::{catalogue, windows};
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{UserError, sqlstate};
-use crate::{channels, funnel, sessions, tags};
+use crate::{attribution, channels, funnel, sessions, tags};
 
 /// Puts a call's constants into its function: `None` for functions that are not ours, that are configured already, or
 /// whose constants wait for parameters.
@@ -25,12 +25,18 @@ pub(crate) fn configure_aggregate(
     if let Some(configured) = funnel::configure(call, schema, fold)? {
         return Ok(Some(configured));
     }
-    sessions::configure_aggregate(call, schema, fold)
+    if let Some(configured) = sessions::configure_aggregate(call, schema, fold)? {
+        return Ok(Some(configured));
+    }
+    attribution::configure_aggregate(call, schema, fold)
 }
 
 /// As [`configure_aggregate`], for calls with OVER.
 pub(crate) fn configure_window(call: &WindowFunction, schema: &DFSchema, fold: Fold) -> Result<Option<WindowFunction>> {
-    sessions::configure_window(call, schema, fold)
+    if let Some(configured) = sessions::configure_window(call, schema, fold)? {
+        return Ok(Some(configured));
+    }
+    attribution::configure_window(call, schema, fold)
 }
 
 /// As [`configure_aggregate`], for scalar calls.

@@ -106,6 +106,11 @@ impl<P: Payload> Log<P> {
         Self { blocks: VecDeque::new(), emitted: 0, chunk_count: 0, spare: None, payload_bits }
     }
 
+    /// Says again how many bits of a payload can be set; the fewer, the narrower the keys that are sorted.
+    pub fn set_payload_bits(&mut self, payload_bits: u32) {
+        self.payload_bits = payload_bits;
+    }
+
     /// Adds a row of a group; groups are counted from the first that was not emitted yet.
     #[inline]
     pub fn push(&mut self, group: usize, at_us: i64, payload: P) {
@@ -309,7 +314,13 @@ impl<P: Payload> Sorted<P> {
     /// Gives the entries of each group in the order of time; only groups that arrived out of order are sorted.
     ///
     /// Entries of one time come by payload, the smaller first.
-    pub fn for_each_group(&mut self, mut each: impl FnMut(&[i64], &[P])) {
+    pub fn for_each_group(&mut self, each: impl FnMut(&[i64], &[P])) {
+        self.for_each_group_with(0, each);
+    }
+
+    /// The same, with no entries for groups of which no entry has one of the `wanted` bits in its payload; these are not
+    /// sorted. 0 wants nothing special.
+    pub fn for_each_group_with(&mut self, wanted: u64, mut each: impl FnMut(&[i64], &[P])) {
         let Self { ends, keys, unordered, at_us, payloads } = self;
         let mut start = 0;
         for &end in &*ends {
@@ -319,13 +330,23 @@ impl<P: Payload> Sorted<P> {
             payloads.clear();
             match keys {
                 Keys::Narrow { keys, first_us, payload_bits } => {
-                    let keys = in_order(&mut keys[group], unordered);
+                    let keys = &mut keys[group];
+                    if wanted > 0 && !keys.iter().any(|key| key & wanted > 0) {
+                        each(&[], &[]);
+                        continue;
+                    }
+                    let keys = in_order(keys, unordered);
                     let payload = (1 << *payload_bits) - 1;
                     at_us.extend(keys.iter().map(|key| first_us.wrapping_add((key >> *payload_bits) as i64)));
                     payloads.extend(keys.iter().map(|key| P::pack(key & payload)));
                 }
                 Keys::Wide(keys) => {
-                    let keys = in_order(&mut keys[group], unordered);
+                    let keys = &mut keys[group];
+                    if wanted > 0 && !keys.iter().any(|key| *key as u64 & wanted > 0) {
+                        each(&[], &[]);
+                        continue;
+                    }
+                    let keys = in_order(keys, unordered);
                     at_us.extend(keys.iter().map(|key| ((key >> u64::BITS) as u64 ^ SIGN) as i64));
                     payloads.extend(keys.iter().map(|key| P::pack(*key as u64)));
                 }

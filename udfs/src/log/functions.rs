@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::AggregateUDF;
 
 use super::Counters;
+use crate::attribution::Attribution;
 use crate::funnel::Funnel;
 use crate::sessions::Sessions;
 
@@ -18,5 +19,7 @@ pub(crate) trait KeepsLog {
 pub(crate) fn log_function(function: &AggregateUDF) -> Option<&dyn KeepsLog> {
     let inner = function.inner();
     let funnel = inner.downcast_ref::<Funnel>().map(|funnel| funnel as &dyn KeepsLog);
-    funnel.or_else(|| inner.downcast_ref::<Sessions>().map(|sessions| sessions as &dyn KeepsLog))
+    let sessions = || inner.downcast_ref::<Sessions>().map(|sessions| sessions as &dyn KeepsLog);
+    let attribution = || inner.downcast_ref::<Attribution>().map(|attribution| attribution as &dyn KeepsLog);
+    funnel.or_else(sessions).or_else(attribution)
 }

@@ -52,6 +52,15 @@ fn take_assigned_name(value: &mut Expr) -> Option<Ident> {
     Some(name)
 }
 
+/// The expressions of `(a, b)`, `(a)` or `a`.
+pub(super) fn take_columns(value: Expr) -> Vec<Expr> {
+    match value {
+        Expr::Tuple(values) => values,
+        Expr::Nested(value) => vec![*value],
+        value => vec![value],
+    }
+}
+
 /// Refuses options that the function does not know, has twice, or whose word is none it knows.
 pub(super) fn check(function: &FunctionDoc, options: &[NamedOption]) -> Result<(), UserError> {
     for (index, option) in options.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! PostgreSQL's dialect, behind a type of our own.
 //!
-//! Every method that PostgreSQL's dialect defines itself is forwarded, and a test parses a corpus under both.
+//! Every method that PostgreSQL's dialect defines itself is forwarded, and a test parses a corpus under both. One thing
+//! is added: `(TABLE name)` where an expression may stand.
 //! The parser asks a dialect who it is by its type, so this one answers with PostgreSQL's.
 
 use std::any::TypeId;
@@ -9,6 +10,9 @@ use datafusion::sql::sqlparser::ast::{ColumnOption, Expr, GranteesType, Statemen
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::relations::select_all;
 
 /// The SQL that Tributary reads: PostgreSQL's.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +27,22 @@ macro_rules! forward {
             POSTGRES.$method()
         })*
     };
+}
+
+/// `(TABLE name)` as an expression, which PostgreSQL takes and the parser knows as a statement alone: the query
+/// `(SELECT * FROM name)`.
+fn parse_table_command(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let is_table = |token: &Token| matches!(token, Token::Word(word) if word.keyword == Keyword::TABLE);
+    if parser.peek_token_ref().token != Token::LParen || !is_table(&parser.peek_nth_token_ref(1).token) {
+        return None;
+    }
+    parser.advance_token();
+    parser.advance_token();
+    let query = parser.parse_object_name(false).and_then(|name| {
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::Subquery(Box::new(select_all(name))))
+    });
+    Some(query)
 }
 
 impl Dialect for TributaryDialect {
@@ -201,7 +221,7 @@ impl Dialect for TributaryDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        POSTGRES.parse_prefix(parser)
+        parse_table_command(parser).or_else(|| POSTGRES.parse_prefix(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {

@@ -18,7 +18,7 @@ use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars, windows};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::{DropStepless, OneStage, ShowWork};
+use crate::physical::{DropStepless, DropTouchless, OneStage, ShowWork};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults.
 ///
@@ -35,9 +35,12 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .expr_planners()
         .get_or_insert_with(SessionStateDefaults::default_expr_planners)
         .insert(0, Arc::new(CallPlanner));
+    builder.relation_planners().get_or_insert_default().insert(0, super::relations::planner());
     // First, before distribution is enforced: the exchange then follows from the one stage.
     let rules = &mut builder.physical_optimizers().get_or_insert_with(PhysicalOptimizer::new).rules;
-    rules.splice(0..0, [Arc::new(OneStage) as Arc<dyn PhysicalOptimizerRule + Send + Sync>, Arc::new(DropStepless)]);
+    let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
+        [Arc::new(OneStage), Arc::new(DropStepless), Arc::new(DropTouchless)];
+    rules.splice(0..0, first);
     rules.push(Arc::new(ShowWork));
     builder.with_analyzer_rule(Arc::new(ConfigureCalls))
 }

@@ -9,6 +9,7 @@ mod dialect;
 mod install;
 mod parameters;
 mod planner;
+mod relations;
 mod rewrite;
 
 pub use dialect::TributaryDialect;
@@ -16,3 +17,4 @@ pub use install::{install, sql};
 pub use rewrite::rewrite;
 
 pub(crate) use arguments::unknown_option;
+pub(crate) use relations::RelationCall;

@@ -95,7 +95,7 @@ fn give_option_types(function: &FunctionDoc, options: &mut Expr) {
 }
 
 /// Types a parameter that has no type yet. Where several types will do (a time, a value) the user says which.
-fn give_type(arg: &mut Expr, sql_type: &str) {
+pub(super) fn give_type(arg: &mut Expr, sql_type: &str) {
     let data_type = match sql_type {
         "boolean" => DataType::Boolean,
         "interval" => DataType::Interval(IntervalUnit::MonthDayNano),

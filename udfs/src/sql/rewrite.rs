@@ -7,12 +7,14 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, Value, VisitMut, VisitorMut,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, TableFactor, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
 use super::parameters;
 use super::planner::takes_over;
+use super::relations;
 use crate::call;
 use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
@@ -43,6 +45,13 @@ impl VisitorMut for Rewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         self.label(select);
         ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        match relations::rewrite(factor) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
@@ -93,6 +102,7 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
     match function.kind {
         FunctionKind::Aggregate | FunctionKind::AggregateOrWindow => refuse_clauses(function, call, position)?,
         FunctionKind::Window if call.over.is_none() => return Err(needs_over(function).at(position)),
+        FunctionKind::Relation => return Err(stands_in_from(function).at(position)),
         FunctionKind::Window | FunctionKind::Scalar => {}
     }
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
@@ -130,7 +140,7 @@ fn canonical(function: &FunctionDoc, positional: Vec<FunctionArg>, mut options: 
         .options
         .iter()
         .filter_map(|option| Some((option.name, take(option.name)?)))
-        .flat_map(|(name, value)| [unnamed(text(name)), unnamed(value)])
+        .flat_map(|(name, value)| [unnamed(text(name)), unnamed(tuple_as_struct(value))])
         .collect();
     if !fields.is_empty() {
         args.insert(fixed_count.min(args.len()), unnamed(named_struct(fields)));
@@ -141,6 +151,11 @@ fn canonical(function: &FunctionDoc, positional: Vec<FunctionArg>, mut options: 
 fn needs_over(function: &FunctionDoc) -> UserError {
     UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a window function: it needs OVER", function.name))
         .with_hint(format!("Write {}(...) OVER (PARTITION BY user_id ORDER BY event_time).", function.name))
+}
+
+fn stands_in_from(function: &FunctionDoc) -> UserError {
+    UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a relation: it stands in FROM", function.name))
+        .with_hint(format!("Write SELECT * FROM {}(events, ...).", function.name))
 }
 
 fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Location>) -> Result<(), UserError> {
@@ -181,8 +196,20 @@ fn text(text: &str) -> Expr {
 }
 
 fn named_struct(args: Vec<FunctionArg>) -> Expr {
+    function("named_struct", args)
+}
+
+/// `(a = 1, b = 2)` as the planner takes it: a tuple may hold no conditions.
+pub(super) fn tuple_as_struct(value: Expr) -> Expr {
+    match value {
+        Expr::Tuple(values) => function("struct", values.into_iter().map(unnamed).collect()),
+        value => value,
+    }
+}
+
+fn function(name: &str, args: Vec<FunctionArg>) -> Expr {
     Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("named_struct")]),
+        name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),

@@ -12,6 +12,11 @@ fn the_corpus_parses_alike_under_both_dialects() {
     for statement in CORPUS.split(";\n").filter(|statement| !statement.trim().is_empty()) {
         let ours = Parser::parse_sql(&TributaryDialect, statement);
         let postgres = Parser::parse_sql(&PostgreSqlDialect {}, statement);
+        // What ours reads beside it.
+        if statement.contains("((TABLE ") {
+            assert!(ours.is_ok() && postgres.is_err(), "{statement}: {ours:?}");
+            continue;
+        }
         match &postgres {
             Ok(_) => read += 1,
             Err(_) => refused += 1,

@@ -1,5 +1,6 @@
 //! The functions as a DataFusion program uses them, in process.
 
+mod attribution;
 mod channels;
 mod dialect;
 mod documentation;

@@ -1,0 +1,89 @@
+//! The shape of plans: what goes through the exchange.
+
+use super::{Event, register};
+use crate::support::{Shape, plan, rows};
+
+const TOTALS: &str = "SELECT unnest(ATTRIBUTE_TOTALS('first, linear', event_time, channel, event = 'order', revenue, \
+                      lookback => '30 days')) AS t FROM events GROUP BY user_id";
+
+fn event(user: i64, second: i64, channel: Option<&'static str>, name: &'static str) -> Event {
+    Event { user, second: Some(second), channel, name, cents: Some(100) }
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        event(1, 1, Some("ad"), "visit"),
+        event(1, 2, None, "visit"),
+        event(1, 3, None, "order"),
+        event(2, 1, None, "visit"),
+        event(3, 1, Some("mail"), "visit"),
+        event(4, 1, None, "order"),
+    ]
+}
+
+#[tokio::test]
+async fn totals_are_one_stage_over_the_rows_that_matter() {
+    let context = Shape::default().context();
+    register(&context, &events(), 2);
+    let plan = plan(&context, TOTALS).await;
+    let operators: Vec<&str> = plan
+        .lines()
+        .map(|line| line.trim().split([':', ' ']).next().unwrap_or_default())
+        .filter(|operator| *operator != "CooperativeExec")
+        .collect();
+    let expected = [
+        "ProjectionExec",
+        "UnnestExec",
+        "ProjectionExec",
+        "AggregateExec",
+        "RepartitionExec",
+        "FilterExec",
+        "ProjectionExec",
+        "DataSourceExec",
+    ];
+    assert_eq!(operators, expected, "{plan}");
+    assert!(plan.contains("AggregateExec: mode=SinglePartitioned, gby=[user_id@0 as user_id]"), "{plan}");
+    assert!(
+        plan.contains("attribute_totals('first, linear', events.event_time, events.channel, events.event = 'order', events.revenue, lookback => '30 days')"),
+        "the call reads as it was written: {plan}"
+    );
+    let filter = plan.lines().find(|line| line.contains("FilterExec")).unwrap();
+    assert!(filter.contains("!= 0 OR channel@3 IS NOT NULL"), "{filter}");
+}
+
+#[tokio::test]
+async fn rows_go_early_only_where_nobody_sees_their_users() {
+    let call = "ATTRIBUTE_TOTALS('last', event_time, channel, event = 'order')";
+    let chosen = "ATTRIBUTE('last', event_time, channel, event = 'order', touch => event = 'click')";
+    for (sql, drops, answer) in [
+        (format!("SELECT unnest({call}) AS t, user_id FROM events GROUP BY user_id"), true, 2),
+        (format!("SELECT unnest({chosen}) AS t FROM events GROUP BY user_id"), true, 2),
+        (format!("SELECT unnest({call}) AS t, unnest({chosen}) AS u FROM events GROUP BY user_id"), true, 2),
+        (format!("SELECT user_id, {call} AS t FROM events GROUP BY user_id"), false, 4),
+        (format!("SELECT unnest({call}) AS t, count(*) AS n FROM events GROUP BY user_id"), false, 2),
+        (format!("SELECT unnest({call}) AS t, unnest(array_agg(event)) AS e FROM events GROUP BY user_id"), false, 6),
+        (format!("SELECT unnest({call} FILTER (WHERE user_id > 1)) AS t FROM events GROUP BY user_id"), false, 1),
+    ] {
+        let context = Shape::default().context();
+        register(&context, &events(), 2);
+        let plan = plan(&context, &sql).await;
+        assert_eq!(plan.contains("!= 0"), drops, "{sql}: {plan}");
+        let counted = format!("SELECT count(*) FROM ({sql}) AS answers");
+        assert_eq!(rows(&context, &counted).await, [answer.to_string()], "{sql}");
+        rows(&context, "SET tributary.drop_stepless = false").await;
+        assert!(!crate::support::plan(&context, &sql).await.contains("!= 0"), "{sql}");
+        assert_eq!(rows(&context, &counted).await, [answer.to_string()], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn the_relation_is_a_plain_plan() {
+    let context = Shape::default().context();
+    register(&context, &events(), 2);
+    let sql = "SELECT * FROM attribution_touches(events, channel, conversion => event = 'order', models => 'last') WHERE user_id = 1";
+    let plan = plan(&context, sql).await;
+    assert!(plan.contains("mode=SinglePartitioned") && plan.contains("UnnestExec"), "{plan}");
+    let filter = plan.lines().position(|line| line.contains("user_id@0 = 1"));
+    let aggregate = plan.lines().position(|line| line.contains("AggregateExec"));
+    assert!(filter > aggregate, "a condition on the user goes below the aggregation: {plan}");
+}
