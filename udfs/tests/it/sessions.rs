@@ -336,6 +336,8 @@ async fn a_key_that_unnest_repeats_is_still_taken_for_unique() {
         "SELECT count(*) FROM (SELECT u, n FROM (SELECT u, s.session_no AS n FROM {visits}) AS x GROUP BY u, n) AS y"
     );
     assert_eq!(rows(&context(), &groups).await, ["1"], "right is 3");
+    let people = format!("SELECT count(DISTINCT u), count(*) FROM {visits}");
+    assert_eq!(rows(&context(), &people).await, ["1 | 3"]);
 }
 
 #[tokio::test]
