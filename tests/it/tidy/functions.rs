@@ -15,7 +15,7 @@ const PIECES: [(&str, &str, &str); 3] = [
 ];
 
 /// Named arguments that the design knows (decisions S4); a function may have no other.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     "within",
     "window_from",
     "mode",
@@ -43,6 +43,7 @@ const NAMES: [&str; 29] = [
     "conversion",
     "value",
     "models",
+    "carry",
     "breakdown",
     "entered_from",
 ];

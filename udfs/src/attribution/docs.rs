@@ -162,7 +162,7 @@ pub(super) const ATTRIBUTE: FunctionDoc = FunctionDoc {
     nulls: NULLS,
     ties: TIES,
     errors: ERRORS,
-    cost: "one visit for each element of the answer; 18 bytes for each touch, conversion and milestone, 48 more for each \
+    cost: "one visit for each element of the answer; 18 bytes for each touch, conversion and milestone, 32 more for each \
            conversion with a value. Ask attribute_totals where sums will do.",
     merge: MERGE,
     examples: &[
@@ -216,7 +216,7 @@ pub(super) const TOTALS: FunctionDoc = FunctionDoc {
     answer: "elements of model, channel (NULL for conversions without touches), credit (numeric(38,12)) and value (six more \
              decimals than the value; double precision for floats; NULL without a value), for every channel that some \
              conversion sees; an empty list for a user without conversions.",
-    cost: "linear in rows and models; 18 bytes for each touch, conversion and milestone, 48 more for each conversion with a \
+    cost: "linear in rows and models; 18 bytes for each touch, conversion and milestone, 32 more for each conversion with a \
            value.",
     examples: &[ExampleDoc {
         question: "Which channels earned what?",

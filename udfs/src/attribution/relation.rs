@@ -17,6 +17,10 @@ use crate::sql::RelationCall;
 const UNATTRIBUTED: &str = "(unattributed)";
 /// The column of lists.
 const TOUCH: &str = "touch";
+/// The column of records that hold the user.
+const KEY: &str = "key";
+/// The field of such a record.
+const USER: &str = "user";
 /// The options that go to the aggregate as they are.
 const OPTIONS: [&str; 8] =
     ["touch", "include_self", "lookback", "lookback_touches", "consume", "per_channel_once", "milestones", "tie"];
@@ -63,8 +67,11 @@ pub(crate) fn lower_touches(call: &mut RelationCall) -> Result<LogicalPlan> {
     let (user, list) =
         (Column::from(aggregate.schema().qualified_field(0)), Column::from(aggregate.schema().qualified_field(1)));
     let columns = columns(name, &user, &carried, aggregate.schema().field(0).data_type())?;
+    // In a record the user is no longer the key of its groups: the planner would take what unnest repeats for unique,
+    // and leave out what else a query above groups by.
+    let key = record(vec![lit(USER), Expr::Column(user.clone())]).alias(KEY);
     LogicalPlanBuilder::from(aggregate)
-        .project([Expr::Column(user), Expr::Column(list).alias(TOUCH)])?
+        .project([key, Expr::Column(list).alias(TOUCH)])?
         .unnest_column(Column::from_name(TOUCH))?
         .project(columns)?
         .build()
@@ -76,9 +83,10 @@ fn columns(name: &str, user: &Column, carried: &[Column], user_type: &DataType) 
     let seconds = |time: &str| cast(cast(field(time), DataType::Int64), DataType::Float64);
     let lag =
         binary(binary(seconds("conversion_time"), Operator::Minus, seconds("touch_time")), Operator::Divide, lit(1e6));
+    let key = get_field(Expr::Column(Column::from_name(KEY)), USER);
     let mut columns = vec![
-        Expr::Column(user.clone()),
-        conversion_id(name, user, user_type)?.alias("conversion_id"),
+        key.clone().alias(user.name()),
+        conversion_id(name, key, user_type)?.alias("conversion_id"),
         field("conversion_time").alias("conversion_time"),
         field("conversion_value").alias("conversion_value"),
         field("model_no").alias("model_no"),
@@ -93,8 +101,7 @@ fn columns(name: &str, user: &Column, carried: &[Column], user_type: &DataType) 
         field("channel").is_null().alias("is_unattributed"),
     ];
     for column in carried {
-        let is_shown = columns.iter().any(|shown| shown.schema_name().to_string() == column.name())
-            || user.name() == column.name();
+        let is_shown = columns.iter().any(|shown| shown.schema_name().to_string() == column.name());
         if is_shown {
             return Err(UserError::new(
                 sqlstate::SYNTAX_ERROR,
@@ -108,7 +115,7 @@ fn columns(name: &str, user: &Column, carried: &[Column], user_type: &DataType) 
 }
 
 /// The user, the microseconds of the conversion, and its number among conversions of that time.
-fn conversion_id(name: &str, user: &Column, user_type: &DataType) -> Result<Expr, UserError> {
+fn conversion_id(name: &str, user: Expr, user_type: &DataType) -> Result<Expr, UserError> {
     if !can_cast_types(user_type, &DataType::Utf8) {
         let given = sql_type(user_type);
         return Err(UserError::new(
@@ -118,7 +125,7 @@ fn conversion_id(name: &str, user: &Column, user_type: &DataType) -> Result<Expr
     }
     let field = |field: &str| cast(get_field(Expr::Column(Column::from_name(TOUCH)), field), DataType::Int64);
     let text = |number: Expr| cast(number, DataType::Utf8);
-    let user = coalesce(vec![text(Expr::Column(user.clone())), lit("")]);
+    let user = coalesce(vec![text(user), lit("")]);
     let parts = [lit("-"), text(field("conversion_time")), lit("-"), text(field("conversion_no"))];
     Ok(parts.into_iter().fold(user, |id, part| binary(id, Operator::StringConcat, part)))
 }

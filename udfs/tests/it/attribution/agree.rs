@@ -143,13 +143,13 @@ fn many(event_count: usize, user_count: u64) -> Vec<Event> {
 
 #[tokio::test]
 async fn spilling_changes_nothing() {
-    let events = many(120_000, 3_000);
+    let events = many(120_000, 12_000);
     let sql = by_channel("attribute_totals");
     let roomy = Shape::default().context();
     register(&roomy, &events, 2);
     let expected = rows(&roomy, &sql).await;
     assert!(!expected.is_empty());
-    let tight = Shape { memory_bytes: Some(7_000_000), one_stage: false, batch_rows: 512, ..Shape::default() };
+    let tight = Shape { memory_bytes: Some(6_000_000), one_stage: false, batch_rows: 64, ..Shape::default() };
     let context = tight.context();
     register(&context, &events, 2);
     let (answered, spills) = rows_and_spills(&context, &sql).await;
@@ -246,4 +246,19 @@ async fn positional_calls_work_where_only_the_functions_are_registered() {
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
     let answered: Vec<String> = batches.iter().flat_map(crate::support::lines).collect();
     assert_eq!(answered, ["1 | [{model: first, channel: x, credit: 1.000000000000, value: NULL}]"]);
+}
+
+#[tokio::test]
+async fn a_list_that_nothing_could_hold_is_refused_before_it_is_made() {
+    let context = Shape::default().context();
+    let started = std::time::Instant::now();
+    let error = crate::support::mistake(
+        &context,
+        "SELECT cardinality(ATTRIBUTE('first, linear, last, linear_position, geometric(0.5)', to_timestamp(n), 'c' || n % 7, \
+         n % 1000 = 0)) FROM generate_series(1, 1000000) AS events(n)",
+    )
+    .await;
+    assert_eq!(error.sqlstate, "54000");
+    assert_eq!(error.message, "attribute: 2502495000 elements in one piece of the answer, a piece holds 2147483647");
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }

@@ -168,3 +168,21 @@ async fn the_relation_agrees_with_the_aggregate() {
     assert_eq!(answered.len(), 4);
     assert_eq!(answered, rows(&context, &aggregate).await);
 }
+
+#[tokio::test]
+async fn a_user_is_not_taken_for_unique_above_the_relation() {
+    let context = shop().await;
+    let from = format!("FROM attribution_touches(events, {ARGUMENTS})");
+    let by_channel = format!("SELECT user_id, channel, sum(credit) {from} GROUP BY user_id, channel ORDER BY 1, 2");
+    let expected = ["1 | ad | 1.0", "1 | mail | 3.0", "2 | (unattributed) | 2.0"];
+    assert_eq!(rows(&context, &by_channel).await, expected);
+    let counted = format!("SELECT count(*) FROM (SELECT user_id, model, touch_no {from} GROUP BY 1, 2, 3) AS groups");
+    assert_eq!(rows(&context, &counted).await, ["6"]);
+    let distinct = format!("SELECT count(*) FROM (SELECT DISTINCT user_id, conversion_id {from}) AS conversions");
+    assert_eq!(rows(&context, &distinct).await, ["3"]);
+    let people = format!("SELECT count(DISTINCT user_id), count(*) {from}");
+    assert_eq!(rows(&context, &people).await, ["2 | 10"]);
+    let ordered =
+        format!("SELECT user_id, touch_no {from} WHERE user_id = 1 AND model = 'last' ORDER BY user_id, touch_no DESC");
+    assert_eq!(rows(&context, &ordered).await, ["1 | 2", "1 | 2", "1 | 1", "1 | 1"]);
+}
