@@ -7,15 +7,51 @@ use super::read;
 use crate::fixtures;
 use crate::functions_command::catalogue;
 
-/// Functions that are pieces of others and need no folder of their own, each with the reason.
-const PIECES: [(&str, &str, &str); 3] = [
-    ("funnel_times", "funnel", "the same question, another answer"),
-    ("funnel_durations", "funnel", "the same question, another answer"),
-    ("step_mask", "funnel", "the conditions of a funnel as bits; no question of its own"),
+/// A family of functions: one rule, one contract, one folder of goldens, and its members with their plain twins.
+struct Family {
+    core: &'static str,
+    folder: &'static str,
+    /// Each member with its twin in `sql/plain`; several may share one that answers them all.
+    members: &'static [(&'static str, &'static str)],
+}
+
+/// Every family, by the name of its bench and goldens.
+const FAMILIES: [Family; 5] = [
+    Family {
+        core: "funnel",
+        folder: "funnel",
+        // The mask is the conditions of a funnel as bits; no question of its own.
+        members: &[
+            ("funnel", "funnel"),
+            ("funnel_times", "funnel"),
+            ("funnel_durations", "funnel"),
+            ("step_mask", "funnel"),
+        ],
+    },
+    Family {
+        core: "sessions",
+        folder: "sessions",
+        members: &[
+            ("sessionize", "sessions"),
+            ("sessionize_info", "sessions"),
+            ("sessions", "sessions"),
+            ("conditional_true_event", "sessions"),
+            ("conditional_change_event", "sessions"),
+        ],
+    },
+    Family {
+        core: "attribution",
+        folder: "attribution",
+        members: &[("attribute", "attribute"), ("attribute_totals", "attribute"), ("attribution_touches", "attribute")],
+    },
+    Family { core: "tags", folder: "tags", members: &[("tag_match", "tag_match")] },
+    Family { core: "channels", folder: "channels", members: &[("channel_group", "channel_group"), ("utm", "utm")] },
 ];
 
 /// Named arguments that the design knows (decisions S4); a function may have no other.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 32] = [
+    "ci",
+    "gap",
     "within",
     "window_from",
     "mode",
@@ -58,10 +94,6 @@ const RESERVED: &str = "all analyse analyze and any array as asc asymmetric auth
     overlaps placing primary references returning right select session_user similar some symmetric system_user table \
     tablesample then to trailing true union unique user using variadic verbose when where window with";
 
-fn home(name: &str) -> &str {
-    PIECES.iter().find(|(piece, _, _)| *piece == name).map_or(name, |(_, home, _)| home)
-}
-
 #[test]
 fn every_function_has_all_that_a_function_has() {
     let root = fixtures::root();
@@ -78,19 +110,26 @@ fn every_function_has_all_that_a_function_has() {
                 missing.insert(format!("{name}: '{list}' in its documentation"));
             }
         }
-        let home = home(name);
+        let family = FAMILIES.iter().find_map(|family| {
+            let (_, twin) = family.members.iter().find(|(member, _)| *member == name)?;
+            Some((family, twin))
+        });
+        let Some((Family { core, folder, .. }, twin)) = family else {
+            missing.insert(format!("{name}: its family"));
+            continue;
+        };
         let needed: [PathBuf; 5] = [
-            format!("udfs/core/src/{home}.rs").into(),
-            format!("udfs/src/{home}/semantics.md").into(),
-            format!("testdata/golden/functions/{home}").into(),
-            format!("sql/plain/{home}.sql").into(),
-            format!("benches/functions/{home}.rs").into(),
+            format!("udfs/core/src/{core}.rs").into(),
+            format!("udfs/src/{folder}/semantics.md").into(),
+            format!("testdata/golden/functions/{folder}").into(),
+            format!("sql/plain/{twin}.sql").into(),
+            format!("benches/functions/{folder}.rs").into(),
         ];
         missing.extend(
             needed.iter().filter(|path| !root.join(path).exists()).map(|path| format!("{name}: {}", path.display())),
         );
         for question in ["rules", "nulls", "ties", "edges", "types", "errors", "merge", "plan", "plain", "examples"] {
-            let path = format!("testdata/golden/functions/{home}/{question}.slt");
+            let path = format!("testdata/golden/functions/{folder}/{question}.slt");
             if !root.join(&path).is_file() {
                 missing.insert(format!("{name}: {path}"));
             }
@@ -106,7 +145,8 @@ fn golden_files_of_a_function_call_it() {
         if name == "step_mask" {
             continue;
         }
-        let folder = fixtures::testdata("golden/functions").join(home(name));
+        let family = FAMILIES.iter().find(|family| family.members.iter().any(|(member, _)| *member == name));
+        let folder = fixtures::testdata("golden/functions").join(family.map_or(name, |family| family.folder));
         let called = format!("{}(", name.to_uppercase());
         let calls = fixtures::files_below(&folder, &["slt"]).iter().filter(|path| read(path).contains(&called)).count();
         assert!(calls > 0, "no golden file calls {called}...)");
