@@ -52,16 +52,118 @@ impl Question {
     }
 }
 
-/// All questions that can be asked today, by number.
-pub const QUESTIONS: [Question; 7] = [
+/// All questions that can be asked today: first the story of the shop in the order it is told, then the rest by number.
+pub const QUESTIONS: [Question; 14] = [
+    Question { number: 1, recipe: include_str!("../../sql/recipes/01_budget.sql"), truths: budget },
+    Question { number: 8, recipe: include_str!("../../sql/recipes/08_telephone.sql"), truths: telephone },
     Question { number: 2, recipe: include_str!("../../sql/recipes/02_funnel.sql"), truths: funnel },
     Question { number: 3, recipe: include_str!("../../sql/recipes/03_leak.sql"), truths: leak },
     Question { number: 9, recipe: include_str!("../../sql/recipes/09_script.sql"), truths: script },
+    Question { number: 7, recipe: include_str!("../../sql/recipes/07_audience.sql"), truths: audience },
+    Question { number: 22, recipe: include_str!("../../sql/recipes/22_sessions.sql"), truths: sessions },
+    Question { number: 4, recipe: include_str!("../../sql/recipes/04_first_channel.sql"), truths: first_channel },
     Question { number: 10, recipe: include_str!("../../sql/recipes/10_pick_up.sql"), truths: pick_up },
+    Question { number: 11, recipe: include_str!("../../sql/recipes/11_call_back.sql"), truths: call_back },
     Question { number: 12, recipe: include_str!("../../sql/recipes/12_agents.sql"), truths: agents },
     Question { number: 13, recipe: include_str!("../../sql/recipes/13_leads.sql"), truths: leads },
     Question { number: 14, recipe: include_str!("../../sql/recipes/14_attempts.sql"), truths: attempts },
+    Question { number: 15, recipe: include_str!("../../sql/recipes/15_won.sql"), truths: won },
 ];
+
+fn budget(answer: &Answer) -> Vec<Truth> {
+    let planted = [
+        ("douyin", "first", [860.0, 103_200.0, 1.72]),
+        ("douyin", "last", [80.0, 9_600.0, 0.16]),
+        ("douyin", "linear", [446.667, 52_800.0, 0.88]),
+        ("baidu", "first", [710.0, 131_000.0, 2.91]),
+        ("baidu", "last", [250.0, 25_000.0, 0.56]),
+        ("baidu", "linear", [546.667, 86_000.0, 1.91]),
+        ("call_in", "last", [590.0, 232_000.0, 11.05]),
+        ("call_out", "linear", [60.0, 24_000.0, 0.8]),
+        ("seo", "first", [610.0, 101_300.0, 12.66]),
+    ];
+    let mut truths = Vec::new();
+    for (channel, model, planted) in planted {
+        for (column, planted) in ["conversions", "value", "roas"].into_iter().zip(planted) {
+            let answered = answer.number(column, &[("channel", channel), ("model", model)]);
+            truths.push(Truth::new(format!("{channel}, {model}, {column}"), planted, answered));
+        }
+    }
+    for model in ["first", "last", "linear"] {
+        let answered = answer.number("all_conversions", &[("model", model)]);
+        truths.push(Truth::new(format!("first orders in all, {model}"), 3_330.0, answered));
+    }
+    truths
+}
+
+fn telephone(answer: &Answer) -> Vec<Truth> {
+    let planted = [("baidu", 1_000.0), ("seo", 600.0), ("industry_site", 500.0)];
+    let calls = |(channel, planted)| {
+        Truth::new(format!("calls from {channel}"), planted, answer.number("calls", &[("channel", channel)]))
+    };
+    let mut truths: Vec<Truth> = planted.into_iter().map(calls).collect();
+    truths.push(Truth::new("calls in all", 2_100.0, answer.sum("calls", "channel", |_| true)));
+    truths
+}
+
+fn audience(answer: &Answer) -> Vec<Truth> {
+    let planted = [
+        ("keen", "people of 高意向", 5_000.0),
+        ("keen_and_staying", "of them not 流失风险", 3_800.0),
+        ("may_be_texted", "of those with consent now", 3_400.0),
+        ("tea_lovers", "高价值 with an interest in tea, not 流失风险", 640.0),
+    ];
+    planted.into_iter().map(|(column, what, planted)| Truth::new(what, planted, answer.number(column, &[]))).collect()
+}
+
+fn sessions(answer: &Answer) -> Vec<Truth> {
+    vec![Truth::new("sessions in all", 112_772.0, answer.sum("sessions", "platform", |_| true))]
+}
+
+fn first_channel(answer: &Answer) -> Vec<Truth> {
+    let of = |channel: &str, column: &str| answer.number(column, &[("first_channel", channel)]);
+    vec![
+        Truth::new("store_qr, first order", 60.0, of("store_qr", "first_order")),
+        Truth::new("store_qr, value per buyer", 222.0, of("store_qr", "value_per_buyer")),
+        Truth::new("store_qr, repeat rate", 0.45, of("store_qr", "repeat_rate")),
+        Truth::new("douyin, first order", 120.0, of("douyin", "first_order")),
+        Truth::new("douyin, value per buyer", 132.0, of("douyin", "value_per_buyer")),
+        Truth::new("douyin, repeat rate", 0.1, of("douyin", "repeat_rate")),
+        Truth::new("industry_site, value per buyer", 848.0, of("industry_site", "value_per_buyer")),
+        Truth::new("referral, value per buyer", 192.0, of("referral", "value_per_buyer")),
+    ]
+}
+
+fn call_back(answer: &Answer) -> Vec<Truth> {
+    let of = |kind: &str, column: &str| answer.number(column, &[("answer", kind)]);
+    vec![
+        Truth::new("missed calls", 300.0, answer.sum("missed_calls", "answer", |_| true)),
+        Truth::new("called back within 15 minutes", 180.0, of("called back", "missed_calls")),
+        Truth::new("of them buy", 54.0, of("called back", "buyers")),
+        Truth::new("buyers among the others", 0.0, of("never called back", "buyers")),
+    ]
+}
+
+fn won(answer: &Answer) -> Vec<Truth> {
+    let mut truths = vec![
+        Truth::new(
+            "accounts won by the first touch of industry_site",
+            110.0,
+            answer.number("conversions", &[("model", "first"), ("channel", "industry_site")]),
+        ),
+        Truth::new(
+            "accounts won by the last touch of call_in",
+            110.0,
+            answer.number("conversions", &[("model", "last"), ("channel", "call_in")]),
+        ),
+    ];
+    for model in ["first", "last", "milestones(0.3, 0.3, 0.3)"] {
+        let of_model = |text: &str| text == model;
+        truths.push(Truth::new(format!("{model}, accounts"), 110.0, answer.sum("conversions", "model", of_model)));
+        truths.push(Truth::new(format!("{model}, value"), 88_000.0, answer.sum("value", "model", of_model)));
+    }
+    truths
+}
 
 fn funnel(answer: &Answer) -> Vec<Truth> {
     let within_7_days = [("1", 43_300.0), ("2", 24_000.0), ("3", 8_000.0), ("4", 3_450.0), ("5", 2_580.0)];

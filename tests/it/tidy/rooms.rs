@@ -7,7 +7,7 @@ use crate::fixtures;
 
 /// Which rooms of `src` a room may name, and whether it may name the crate of the functions.
 ///
-/// A statement walks wire, session, query, engine and lake; nobody reaches back. `error` and `limits` are for all.
+/// A statement walks wire, session, query, engine and lake; nobody reaches back. `error`, `limits` and `sealed` are for all.
 const ARROWS: [(&str, &[&str], bool); 9] = [
     ("wire", &["session", "query", "catalog", "engine"], false),
     ("session", &["query", "catalog", "access", "engine"], false),
@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str], bool); 9] = [
     ("cli", &["wire", "session", "query", "catalog", "access", "engine", "lake", "demo"], true),
 ];
 
-const FOR_ALL: [&str; 2] = ["error", "limits"];
+const FOR_ALL: [&str; 3] = ["error", "limits", "sealed"];
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
     let folder = fixtures::root().join(folder);
