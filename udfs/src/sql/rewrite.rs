@@ -6,9 +6,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement, TableFactor, Value, VisitMut,
-    VisitorMut,
+    AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Statement,
+    Subscript, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::arguments::{Argument, NamedOption, argument, check, location, option_name};
@@ -22,7 +22,8 @@ use crate::error::{Location, UserError, sqlstate};
 
 /// Rewrites every call of our functions in a statement, in place, and names unaliased calls as PostgreSQL does.
 ///
-/// Statements without our functions are not changed. Doing it twice changes nothing more.
+/// The fields of their records may be taken as in PostgreSQL, `(record).field`. Other statements are not changed. Doing
+/// it twice changes nothing more.
 ///
 /// # Errors
 /// 42601 for options that are unknown or given twice, 22023 for unknown words, 0A000 for clauses without a meaning;
@@ -55,6 +56,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        if let Expr::CompoundFieldAccess { access_chain, .. } = expr {
+            access_chain.iter_mut().for_each(field_by_subscript);
+        }
         let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
         let Some(function) = self.find(&call.name) else { return ControlFlow::Continue(()) };
         match rewrite_call(function, call) {
@@ -85,6 +89,13 @@ impl Rewriter {
             let expr = std::mem::replace(expr, Expr::value(Value::Null));
             *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(function.name) };
         }
+    }
+}
+
+/// `(record).field`, as PostgreSQL writes it, becomes `(record)['field']`, as DataFusion reads it.
+fn field_by_subscript(access: &mut AccessExpr) {
+    if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+        *access = AccessExpr::Subscript(Subscript::Index { index: text(&option_name(field)) });
     }
 }
 

@@ -86,7 +86,7 @@ fn dial(
         let talk_seconds = random.between(15, 90) + if buys { 150 } else { 0 };
         call = call.answered(agent, talk_seconds, random);
     } else {
-        call.status = ["missed", "busy", "voicemail", "failed"][random.weighted(&[60, 20, 15, 5])];
+        call.status = ["voicemail", "busy", "failed"][random.weighted(&[60, 30, 10])];
     }
     call.outcome = Some(if opts_out {
         "opt_out"
