@@ -290,7 +290,25 @@ fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {
 }
 
 fn columns(plan: &LogicalPlan) -> Vec<Column> {
-    let fields = plan.schema().fields().iter();
-    let column = |field: &FieldRef| Column { name: postgres::label(field.name()).to_owned(), field: Arc::clone(field) };
-    fields.map(column).collect()
+    let column = |(index, field): (usize, &FieldRef)| {
+        let name = field_name(plan, index).unwrap_or_else(|| postgres::label(field.name()));
+        Column { name: name.to_owned(), field: Arc::clone(field) }
+    };
+    plan.schema().fields().iter().enumerate().map(column).collect()
+}
+
+/// The name of a record's field that a column is, as in `touch.channel`, where the column has no name of its own.
+fn field_name(plan: &LogicalPlan, index: usize) -> Option<&str> {
+    match plan {
+        LogicalPlan::Projection(projection) => match projection.expr.get(index)? {
+            Expr::ScalarFunction(access) if access.name() == "get_field" => {
+                access.args.last()?.as_literal()?.try_as_str().flatten()
+            }
+            _ => None,
+        },
+        LogicalPlan::Sort(sort) => field_name(&sort.input, index),
+        LogicalPlan::Limit(limit) => field_name(&limit.input, index),
+        LogicalPlan::Distinct(distinct) => field_name(distinct.input(), index),
+        _ => None,
+    }
 }
