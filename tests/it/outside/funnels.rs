@@ -1,6 +1,4 @@
-//! Figures that ClickHouse computed, asked of our server.
-//!
-//! The core crate holds its rules to the same files; here the whole way is held: CSV and Parquet, SQL, plan, wire.
+//! Funnels as ClickHouse computed them.
 
 use std::collections::HashMap;
 use std::fmt::Write;
