@@ -1,24 +1,19 @@
 //! FUNNEL: how far each user got, over one table in memory, in order of time.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
-use datafusion::datasource::MemTable;
-use datafusion::error::Result;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
 use tributary_core::funnel::{self, Compat, Modes, Report, Scratch, Spec};
 
+use crate::engine;
 use crate::shop::{EVENTS, Journeys, Shop};
 
 const STEP_COUNT: usize = 4;
 const WINDOW_US: i64 = 7 * 86_400 * 1_000_000;
-const PARTITIONS: usize = 2;
 const PLAIN: &str = include_str!("../../sql/plain/funnel.sql");
 
 /// Times the three forms on shops of each size.
@@ -30,8 +25,8 @@ pub fn bench(criterion: &mut Criterion) {
         let shop = Shop::of(user_count);
         let shape = format!("users={users},steps={STEP_COUNT}");
         let journeys = shop.journeys(STEP_COUNT);
-        let context = context(&shop).expect("a context over the shop");
-        let ask = |sql: &str| runtime.block_on(run(&context, sql)).expect("an answer");
+        let context = engine::context(&shop.batches().expect("the shop's events")).expect("a context over the shop");
+        let ask = |sql: &str| runtime.block_on(engine::run(&context, sql)).expect("an answer");
 
         let (spec, sql) = (spec(), sql());
         let expected = levels_of_rule(&spec, &journeys);
@@ -58,23 +53,6 @@ fn sql() -> String {
         "SELECT user_id, FUNNEL(event_time, INTERVAL '7 days', {}) AS level FROM events GROUP BY user_id",
         steps.join(", ")
     )
-}
-
-/// A context with our functions over the shop's events as table `events`, cut into as many parts as a query uses.
-fn context(shop: &Shop) -> Result<SessionContext> {
-    let config = SessionConfig::new().with_target_partitions(PARTITIONS);
-    let builder = SessionStateBuilder::new_with_default_features().with_config(config);
-    let context = SessionContext::new_with_state(tributary_udfs::install(builder).build());
-    let batches = shop.batches()?;
-    let schema = batches[0].schema();
-    let parts = batches.chunks(batches.len().div_ceil(PARTITIONS)).map(<[RecordBatch]>::to_vec).collect();
-    context.register_table("events", Arc::new(MemTable::try_new(schema, parts)?))?;
-    Ok(context)
-}
-
-/// From the text to the last row, as a user waits for it.
-async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
-    tributary_udfs::sql(context, sql).await?.collect().await
 }
 
 fn levels_of_rule(spec: &Spec, journeys: &Journeys) -> Vec<(i64, i64)> {

@@ -11,6 +11,7 @@ Queries  Q1   visits that end with 30 minutes without an event: how many, mean e
          Q2   users by the furthest of four steps reached within 7 days of the first one
          Q4   purchases and their revenue by channel, as first, last, linear, position (40/20/40) and time
               decay (half-life 7 days) divide them among the visits of the 30 days before
+         Q7   events, and users behind them, tagged vip and (auto or ev) and not churn_risk, row by row
          Q10  events and revenue by event, and distinct users: the plain scan
 
 Each peer is asked in its own best words: ClickHouse with windowFunnel and an explicit structure without
@@ -31,17 +32,24 @@ WINDOW_US = 7 * 86_400_000_000
 GAP_US = 30 * 60_000_000
 LOOKBACK_US = 30 * 86_400_000_000
 HALF_LIFE_US = 7 * 86_400_000_000
+TAGS = ["vip", "auto", "ev", "churn_risk"]
 
 
 def quoted(names):
     return ", ".join(f"'{name}'" for name in names)
 
 
+def wanted(has):
+    """The condition of Q7; `has` says in a peer's words that a row has a tag, false where it has no list."""
+    vip, auto, ev, churn_risk = map(has, TAGS)
+    return f"{vip} AND ({auto} OR {ev}) AND NOT {churn_risk}"
+
+
 # ---------------------------------------------------------------- ClickHouse
 
 CLICKHOUSE_STRUCTURE = (
     "event_time DateTime64(6, \\'UTC\\'), user_id Int64, event LowCardinality(String), "
-    "channel LowCardinality(Nullable(String)), revenue Nullable(Decimal(12, 2))")
+    "channel LowCardinality(Nullable(String)), revenue Nullable(Decimal(12, 2)), tags Array(LowCardinality(String))")
 
 CLICKHOUSE_SQL = {
     "Q1": f"""
@@ -73,6 +81,9 @@ CLICKHOUSE_SQL = {
                   ARRAY JOIN buys AS buy)
             ARRAY JOIN seen AS touch, arrayEnumerate(seen) AS place, weights AS decay)
       GROUP BY channel""",
+    # A list that is NULL reads as an empty one.
+    "Q7": f"""
+      SELECT count(), uniqExact(user_id) FROM ev WHERE {wanted(lambda tag: f"has(tags, '{tag}')")}""",
     "Q10": """
       SELECT event, count(), ifNull(sum(revenue), 0), 0 FROM ev GROUP BY event
       UNION ALL SELECT '', 0, 0, uniqExact(user_id) FROM ev""",
@@ -88,7 +99,8 @@ def clickhouse(args, scratch):
     # it would remember which row groups the warm-up's filter kept
     session.query("SET use_query_condition_cache = 0")
     session.query(
-        "CREATE VIEW ev AS SELECT user_id, toUInt64(toUnixTimestamp64Micro(event_time)) AS ts, event, channel, revenue "
+        "CREATE VIEW ev AS "
+        "SELECT user_id, toUInt64(toUnixTimestamp64Micro(event_time)) AS ts, event, channel, revenue, tags "
         f"FROM file('{args.files}', Parquet, '{CLICKHOUSE_STRUCTURE}')")
 
     def run():
@@ -119,6 +131,7 @@ def duckdb_sql():
                 GROUP BY user_id)
           SELECT level, count(*) FROM l GROUP BY level""",
         "Q4": JOINED_CREDITS,
+        "Q7": counted_people(lambda tag: f"coalesce(list_contains(tags, '{tag}'), false)"),
         "Q10": PLAIN_SCAN,
     }
 
@@ -156,6 +169,11 @@ JOINED_CREDITS = f"""
          sum(position * worth), sum(decay * worth)
   FROM shares GROUP BY channel"""
 
+
+def counted_people(has):
+    return f"SELECT count(*), count(DISTINCT user_id) FROM ev WHERE {wanted(has)}"
+
+
 PLAIN_SCAN = """
   SELECT event, count(*), coalesce(sum(revenue), 0), 0 FROM ev GROUP BY event
   UNION ALL SELECT '', 0, 0, count(DISTINCT user_id) FROM ev"""
@@ -167,7 +185,7 @@ def duckdb(args, scratch):
     connection.execute(f"SET threads = {args.threads}")
     connection.execute(f"SET temp_directory = '{scratch}'")
     connection.execute(
-        "CREATE VIEW ev AS SELECT user_id, epoch_us(event_time) AS ts, event, channel, revenue "
+        "CREATE VIEW ev AS SELECT user_id, epoch_us(event_time) AS ts, event, channel, revenue, tags "
         f"FROM read_parquet('{args.files}', hive_partitioning = false)")
     sql = duckdb_sql()[args.query]
     return lambda: connection.execute(sql).fetchall()
@@ -194,6 +212,7 @@ def datafusion_sql():
                 FROM c GROUP BY user_id)
           SELECT level, count(*) FROM l WHERE level > 0 GROUP BY level""",
         "Q4": JOINED_CREDITS,
+        "Q7": counted_people(lambda tag: f"coalesce(array_has(tags, '{tag}'), false)"),
         "Q10": PLAIN_SCAN,
     }
 
@@ -203,7 +222,7 @@ def datafusion(args, _scratch):
     context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(args.threads))
     order = "WITH ORDER (user_id ASC, event_time ASC)" if args.layout == "clustered" else ""
     context.sql(f"CREATE EXTERNAL TABLE raw STORED AS PARQUET {order} LOCATION '{args.table}/'").collect()
-    context.sql("CREATE VIEW ev AS SELECT user_id, CAST(event_time AS BIGINT) AS ts, event, channel, revenue "
+    context.sql("CREATE VIEW ev AS SELECT user_id, CAST(event_time AS BIGINT) AS ts, event, channel, revenue, tags "
                 "FROM raw").collect()
     sql = datafusion_sql()[args.query]
 
@@ -220,7 +239,8 @@ def polars(args, _scratch):
     import polars as pl
     ev = pl.scan_parquet(args.files, hive_partitioning=False).with_columns(
         ts=pl.col("event_time").to_physical())
-    plans = {"Q1": polars_visits, "Q2": polars_funnel, "Q4": polars_credits, "Q10": polars_scan}
+    plans = {"Q1": polars_visits, "Q2": polars_funnel, "Q4": polars_credits, "Q7": polars_tagged,
+             "Q10": polars_scan}
     return lambda: plans[args.query](pl, ev, args.layout)
 
 
@@ -282,6 +302,12 @@ def polars_credits(pl, ev, _layout):
     sums = [pl.col(model).sum().alias(f"{model}_credit") for model in models]
     sums += [(pl.col(model) * worth).sum().alias(f"{model}_revenue") for model in models]
     return shares.group_by("channel").agg(sums).collect(engine="streaming").rows()
+
+
+def polars_tagged(pl, ev, _layout):
+    vip, auto, electric, churn_risk = (pl.col("tags").list.contains(tag).fill_null(False) for tag in TAGS)
+    people = ev.filter(vip & (auto | electric) & ~churn_risk)
+    return people.select(pl.len(), users=pl.col("user_id").n_unique()).collect(engine="streaming").rows()
 
 
 def polars_scan(pl, ev, _layout):
