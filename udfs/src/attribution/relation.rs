@@ -17,10 +17,8 @@ use crate::sql::RelationCall;
 const UNATTRIBUTED: &str = "(unattributed)";
 /// The column of lists.
 const TOUCH: &str = "touch";
-/// The column of records that hold the user.
+/// The column of users.
 const KEY: &str = "key";
-/// The field of such a record.
-const USER: &str = "user";
 /// The options that go to the aggregate as they are.
 const OPTIONS: [&str; 8] =
     ["touch", "include_self", "lookback", "lookback_touches", "consume", "per_channel_once", "milestones", "tie"];
@@ -67,11 +65,8 @@ pub(crate) fn lower_touches(call: &mut RelationCall) -> Result<LogicalPlan> {
     let (user, list) =
         (Column::from(aggregate.schema().qualified_field(0)), Column::from(aggregate.schema().qualified_field(1)));
     let columns = columns(name, &user, &carried, aggregate.schema().field(0).data_type())?;
-    // In a record the user is no longer the key of its groups: the planner would take what unnest repeats for unique,
-    // and leave out what else a query above groups by.
-    let key = record(vec![lit(USER), Expr::Column(user.clone())]).alias(KEY);
     LogicalPlanBuilder::from(aggregate)
-        .project([key, Expr::Column(list).alias(TOUCH)])?
+        .project([Expr::Column(user).alias(KEY), Expr::Column(list).alias(TOUCH)])?
         .unnest_column(Column::from_name(TOUCH))?
         .project(columns)?
         .build()
@@ -83,7 +78,7 @@ fn columns(name: &str, user: &Column, carried: &[Column], user_type: &DataType) 
     let seconds = |time: &str| cast(cast(field(time), DataType::Int64), DataType::Float64);
     let lag =
         binary(binary(seconds("conversion_time"), Operator::Minus, seconds("touch_time")), Operator::Divide, lit(1e6));
-    let key = get_field(Expr::Column(Column::from_name(KEY)), USER);
+    let key = Expr::Column(Column::from_name(KEY));
     let mut columns = vec![
         key.clone().alias(user.name()),
         conversion_id(name, key, user_type)?.alias("conversion_id"),

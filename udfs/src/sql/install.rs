@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 
 use super::analyzer::ConfigureCalls;
+use super::many_rows::{self, ForgetRepeatedKeys};
 use super::planner::CallPlanner;
 use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars, windows};
@@ -20,7 +21,8 @@ use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
 use crate::physical::{DropStepless, DropTouchless, OneStage, ShowWork};
 
-/// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults.
+/// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults
+/// and its query planner.
 ///
 /// A session that only registers [`crate::aggregates`] understands positional calls and runs them in two stages.
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
@@ -42,7 +44,11 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         [Arc::new(OneStage), Arc::new(DropStepless), Arc::new(DropTouchless)];
     rules.splice(0..0, first);
     rules.push(Arc::new(ShowWork));
-    builder.with_analyzer_rule(Arc::new(ConfigureCalls))
+    let planner = builder.query_planner().take();
+    builder
+        .with_query_planner(Arc::new(many_rows::Planner { planner }))
+        .with_analyzer_rule(Arc::new(ConfigureCalls))
+        .with_analyzer_rule(Arc::new(ForgetRepeatedKeys))
 }
 
 /// Plans one statement of the full syntax, in a session that was [`install`]ed.

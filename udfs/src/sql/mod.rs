@@ -7,6 +7,7 @@ mod analyzer;
 mod arguments;
 mod dialect;
 mod install;
+mod many_rows;
 mod parameters;
 mod planner;
 mod relations;

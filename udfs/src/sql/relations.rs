@@ -4,10 +4,14 @@
 //! CTEs are found as everywhere, and judges the names of the options. At planning, [`ReportPlanner`] plans that query,
 //! finds the columns for users and times, and hands both to the function, which lowers itself to plain plans: the
 //! optimizer, our rules and EXPLAIN see nothing special.
+//!
+//! Every other relation is planned as always, and then [`forget_repeated_keys`] goes over it, before the planner groups
+//! its rows.
 
 mod call;
 mod input;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use datafusion::common::Result;
@@ -19,6 +23,7 @@ pub(crate) use call::RelationCall;
 pub(super) use input::select_all;
 
 use super::arguments::{Argument, argument, check, location, option_name};
+use super::many_rows::forget_repeated_keys;
 use crate::attribution;
 use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
@@ -89,10 +94,11 @@ impl RelationPlanner for ReportPlanner {
             _ => None,
         };
         let (Some(relation), TableFactor::Table { args: Some(args), alias, .. }) = (relation, &factor) else {
-            return Ok(RelationPlanning::Original(Box::new(factor)));
+            return plan_other(factor, context);
         };
         let args: Vec<FunctionArg> = args.args.clone();
         let plan = (relation.lower)(&mut RelationCall::new(relation.doc, args, context)?)?;
+        let plan = forget_repeated_keys(plan)?.data;
         // As in PostgreSQL, a function in FROM is its own alias.
         let plan = match alias {
             Some(_) => plan,
@@ -100,6 +106,25 @@ impl RelationPlanner for ReportPlanner {
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
     }
+}
+
+thread_local! {
+    /// The relations that [`plan_other`] gave to the planner, which asks us about each once more.
+    static GIVEN: RefCell<Vec<TableFactor>> = const { RefCell::new(vec![]) };
+}
+
+/// Plans a relation that is not ours, and forgets the keys that it repeats.
+fn plan_other(factor: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    let (is_asked_again, given) =
+        GIVEN.with_borrow_mut(|given| (given.pop_if(|given| *given == factor).is_some(), given.len()));
+    if is_asked_again {
+        return Ok(RelationPlanning::Original(Box::new(factor)));
+    }
+    GIVEN.with_borrow_mut(|given| given.push(factor.clone()));
+    let plan = context.plan(factor);
+    GIVEN.with_borrow_mut(|all| all.truncate(given));
+    // The alias is part of the plan by now.
+    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(forget_repeated_keys(plan?)?.data, None))))
 }
 
 /// The planner, to register in a session.

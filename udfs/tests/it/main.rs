@@ -14,3 +14,4 @@ mod rules;
 mod sessions;
 mod support;
 mod tags;
+mod unnest;

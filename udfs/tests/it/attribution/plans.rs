@@ -88,3 +88,16 @@ async fn the_relation_is_a_plain_plan() {
     assert!(line("!= 0 OR channel") > line("AggregateExec"), "rows that matter to nobody go early: {plan}");
     assert!(line("user_id@0 = 1") > line("AggregateExec"), "users are chosen before they are aggregated: {plan}");
 }
+
+#[tokio::test]
+async fn a_condition_on_the_user_above_the_relation_reaches_its_rows() {
+    let context = Shape::default().context();
+    register(&context, &events(), 2);
+    let sql = "SELECT channel, credit FROM attribution_touches(events, channel, conversion => event = 'order', \
+               models => 'last') WHERE user_id = 1";
+    let plan = plan(&context, sql).await;
+    let line = |wanted: &str| plan.lines().position(|line| line.contains(wanted));
+    assert!(line("user_id@0 = 1") > line("AggregateExec"), "users are chosen before they are aggregated: {plan}");
+    assert!(line("AggregateExec") > line("UnnestExec") && line("UnnestExec").is_some(), "{plan}");
+    assert_eq!(rows(&context, sql).await, ["ad | 1.0"]);
+}
