@@ -225,7 +225,7 @@ impl Dialect for TributaryDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        POSTGRES.parse_infix(parser, expr, precedence)
+        distinct_from(parser, expr).or_else(|| POSTGRES.parse_infix(parser, expr, precedence))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
@@ -294,4 +294,20 @@ impl Dialect for TributaryDialect {
     ) -> bool {
         POSTGRES.is_identifier_generating_function_name(ident, name_parts)
     }
+}
+
+/// `a IS [NOT] DISTINCT FROM b`, whose right side ends where that of other comparisons does: the parser's own goes on
+/// to the end of the expression, so that `a IS DISTINCT FROM b AND c` would be `a IS DISTINCT FROM (b AND c)`.
+fn distinct_from(parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {
+    const IS: [Keyword; 3] = [Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
+    const IS_NOT: [Keyword; 4] = [Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
+    let is_negated = parser.parse_keywords(&IS_NOT);
+    if !is_negated && !parser.parse_keywords(&IS) {
+        return None;
+    }
+    let left = Box::new(left.clone());
+    Some(parser.parse_subexpr(POSTGRES.prec_value(Precedence::Is)).map(|right| match is_negated {
+        true => Expr::IsNotDistinctFrom(left, Box::new(right)),
+        false => Expr::IsDistinctFrom(left, Box::new(right)),
+    }))
 }

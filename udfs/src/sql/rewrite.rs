@@ -114,7 +114,8 @@ fn rewrite_call(function: &'static FunctionDoc, call: &mut Function) -> Result<(
         FunctionKind::Aggregate | FunctionKind::AggregateOrWindow => refuse_clauses(function, call, position)?,
         FunctionKind::Window if call.over.is_none() => return Err(needs_over(function).at(position)),
         FunctionKind::Relation => return Err(stands_in_from(function).at(position)),
-        FunctionKind::Window | FunctionKind::Scalar => {}
+        FunctionKind::Scalar => refuse_clauses_of_sets(function, call, position)?,
+        FunctionKind::Window => {}
     }
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
     let (mut options, mut positional) = (vec![], vec![]);
@@ -167,6 +168,31 @@ fn needs_over(function: &FunctionDoc) -> UserError {
 fn stands_in_from(function: &FunctionDoc) -> UserError {
     UserError::new(sqlstate::WRONG_OBJECT_TYPE, format!("{} is a relation: it stands in FROM", function.name))
         .with_hint(format!("Write SELECT * FROM {}(events, ...).", function.name))
+}
+
+/// A scalar function sees one row: what speaks of several is a mistake, in PostgreSQL's words for it.
+fn refuse_clauses_of_sets(
+    function: &FunctionDoc,
+    call: &Function,
+    position: Option<Location>,
+) -> Result<(), UserError> {
+    let has_clauses = matches!(&call.args, FunctionArguments::List(list)
+        if list.duplicate_treatment.is_some() || !list.clauses.is_empty());
+    let clause = if call.over.is_some() {
+        "OVER"
+    } else if call.filter.is_some() {
+        "FILTER"
+    } else if !call.within_group.is_empty() {
+        "WITHIN GROUP"
+    } else if call.null_treatment.is_some() {
+        "IGNORE or RESPECT NULLS"
+    } else if has_clauses {
+        "DISTINCT or ORDER BY"
+    } else {
+        return Ok(());
+    };
+    let message = format!("{clause} specified, but {} is a function of one row", function.name);
+    Err(UserError::new(sqlstate::WRONG_OBJECT_TYPE, message).at(position))
 }
 
 fn refuse_clauses(function: &FunctionDoc, call: &Function, position: Option<Location>) -> Result<(), UserError> {
