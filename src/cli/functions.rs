@@ -12,10 +12,10 @@ use crate::error::{Error, Result, SqlState};
 pub(super) fn run(args: &FunctionsArgs) -> Result<ExitCode> {
     let all = tributary_udfs::catalogue();
     let chosen: Vec<&FunctionDoc> = match &args.name {
-        None => all,
+        None => all.to_vec(),
         Some(name) => {
             let found = all.iter().find(|f| f.name.eq_ignore_ascii_case(name));
-            vec![*found.ok_or_else(|| unknown(name, &all))?]
+            vec![*found.ok_or_else(|| unknown(name, all))?]
         }
     };
     if args.json {

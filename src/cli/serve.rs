@@ -90,7 +90,7 @@ pub(super) async fn prepare(specs: Vec<LakeSpec>, listen: SocketAddr, options: &
         lakes.push(engine.spawn(async move { Lake::open(spec, &runtime).await }).join().await??);
     }
     let sources = lakes.iter().map(|lake| Arc::clone(lake) as Arc<dyn LakeSource>).collect();
-    let functions = tributary_udfs::catalogue().into_iter().map(FunctionInfo::from).collect();
+    let functions = tributary_udfs::catalogue().iter().copied().map(FunctionInfo::from).collect();
     let catalog = Catalog::new(sources, functions)?;
     Ok(Ready { server: Server::new(engine, catalog), listener, address, lakes })
 }

@@ -1,6 +1,6 @@
 //! Every function, in one line each.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
@@ -8,7 +8,12 @@ use crate::doc::FunctionDoc;
 use crate::{attribution, channels, funnel, sessions, step_mask, tags};
 
 /// What is written about every function, by name.
-pub fn catalogue() -> Vec<&'static FunctionDoc> {
+pub fn catalogue() -> &'static [&'static FunctionDoc] {
+    static CATALOGUE: LazyLock<Vec<&'static FunctionDoc>> = LazyLock::new(documented);
+    &CATALOGUE
+}
+
+fn documented() -> Vec<&'static FunctionDoc> {
     let aggregates = [funnel::Answer::Level, funnel::Answer::Times, funnel::Answer::Durations].map(funnel::Answer::doc);
     let mut functions = aggregates.to_vec();
     functions.extend([&channels::GROUP, &channels::UTM, &step_mask::DOC, &tags::DOC]);

@@ -97,7 +97,7 @@ impl Connection {
     /// A connection to a server with the given tables in lake `demo`, and the view `public.daily`.
     async fn open(tables: Vec<TestTable>) -> Self {
         let tables = tables.into_iter().map(|table| Arc::new(table) as Arc<dyn TableSource>).collect();
-        let functions = tributary_udfs::catalogue().into_iter().map(FunctionInfo::from).collect();
+        let functions = tributary_udfs::catalogue().iter().copied().map(FunctionInfo::from).collect();
         let server = Catalog::new(vec![Arc::new(TestLake::new(tables))], functions).expect("the catalogue is built");
         let catalog = SessionCatalog::new(server, "anna");
         let mut config = SessionConfig::new();
@@ -265,7 +265,7 @@ async fn d_table_lists_columns_with_postgresql_types() {
 async fn df_shows_what_is_written_about_our_functions() {
     let connection = Connection::usual().await;
     let answers = connection.replay("dfplus_funnel").await;
-    let doc = tributary_udfs::catalogue().into_iter().find(|doc| doc.name == "funnel").expect("funnel is documented");
+    let doc = tributary_udfs::catalogue().iter().find(|doc| doc.name == "funnel").expect("funnel is documented");
     let row = &answers[0].rows[0];
     let cell = |name: &str| {
         let index = answers[0].labels.iter().position(|label| label == name).expect("the column is there");

@@ -47,7 +47,7 @@ pub(crate) fn configure_scalar(call: &ScalarFunction, schema: &DFSchema, fold: F
 
 /// What is written about the function of this name, if it is ours.
 pub(crate) fn find(name: &str) -> Option<&'static FunctionDoc> {
-    catalogue().into_iter().find(|function| function.name == name)
+    catalogue().iter().find(|function| function.name == name).copied()
 }
 
 /// The window function of an aggregate that is both.

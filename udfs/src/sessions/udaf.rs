@@ -27,7 +27,7 @@ use crate::time;
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     call: Option<Arc<Call>>,
-    /// Where work is counted, in a plan that is explained while it runs. Not part of what the function is.
+    /// Where work is counted, in a plan that runs. Not part of what the function is.
     counters: Option<Arc<Counters>>,
     signature: Signature,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -24,6 +24,9 @@ impl AnalyzerRule for ConfigureCalls {
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
         let config = Arc::new(config.clone());
         plan.transform_up_with_subqueries(|plan| {
+            if !has_call(&plan)? {
+                return Ok(Transformed::no(plan));
+            }
             let schema = merge_schema(&plan.inputs());
             // A configured call has fewer arguments; columns above find it by the name it had.
             let names = NamePreserver::new(&plan);
@@ -39,6 +42,23 @@ impl AnalyzerRule for ConfigureCalls {
     fn name(&self) -> &str {
         "tributary_configure_calls"
     }
+}
+
+/// Whether a node calls a function of ours: of most nodes nothing else is looked at.
+fn has_call(plan: &LogicalPlan) -> Result<bool> {
+    let mut has_call = false;
+    plan.apply_expressions(|expr| {
+        has_call = expr.exists(|expr| {
+            Ok(match expr {
+                Expr::AggregateFunction(call) => call::find(call.func.name()).is_some(),
+                Expr::WindowFunction(call) => call::find(call.fun.name()).is_some(),
+                Expr::ScalarFunction(call) => call::find(call.func.name()).is_some(),
+                _ => false,
+            })
+        })?;
+        Ok(if has_call { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(has_call)
 }
 
 fn configure(expr: Expr, schema: &DFSchema, config: &Arc<ConfigOptions>) -> Result<Transformed<Expr>> {

@@ -25,7 +25,6 @@ pub(super) use input::select_all;
 use super::arguments::{Argument, argument, check, location, option_name};
 use super::many_rows::forget_repeated_keys;
 use crate::attribution;
-use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{UserError, sqlstate};
 
@@ -42,7 +41,7 @@ const RELATIONS: [Relation; 1] = [Relation { doc: &attribution::TOUCHES, lower: 
 fn called(name: &ObjectName) -> Option<(&'static FunctionDoc, &Ident)> {
     let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else { return None };
     let wanted = option_name(name);
-    let function = catalogue().into_iter().find(|function| function.name == wanted)?;
+    let function = crate::call::find(&wanted)?;
     (function.kind == FunctionKind::Relation).then_some((function, name))
 }
 

@@ -16,7 +16,6 @@ use super::parameters;
 use super::planner::takes_over;
 use super::relations;
 use crate::call;
-use crate::catalogue::catalogue;
 use crate::doc::{FunctionDoc, FunctionKind};
 use crate::error::{Location, UserError, sqlstate};
 
@@ -29,16 +28,13 @@ use crate::error::{Location, UserError, sqlstate};
 /// 42601 for options that are unknown or given twice, 22023 for unknown words, 0A000 for clauses without a meaning;
 /// with the place in the statement.
 pub fn rewrite(statement: &mut Statement) -> Result<(), UserError> {
-    let mut rewriter = Rewriter { functions: catalogue() };
-    match statement.visit(&mut rewriter) {
+    match statement.visit(&mut Rewriter) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
 }
 
-struct Rewriter {
-    functions: Vec<&'static FunctionDoc>,
-}
+struct Rewriter;
 
 impl VisitorMut for Rewriter {
     type Break = Box<UserError>;
@@ -71,8 +67,7 @@ impl VisitorMut for Rewriter {
 impl Rewriter {
     fn find(&self, name: &ObjectName) -> Option<&'static FunctionDoc> {
         let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else { return None };
-        let name = option_name(name);
-        self.functions.iter().find(|function| function.name == name).copied()
+        call::find(&option_name(name))
     }
 
     /// Labels `SELECT funnel(...)` as `funnel`, unless another column of the list has that name already.

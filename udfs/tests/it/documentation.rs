@@ -16,7 +16,7 @@ async fn every_example_answers_what_it_says() {
 #[test]
 fn the_reference_page_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("FUNCTIONS.md");
-    let page = tributary_udfs::reference(&tributary_udfs::catalogue());
+    let page = tributary_udfs::reference(tributary_udfs::catalogue());
     if std::env::var_os("TRIBUTARY_BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
