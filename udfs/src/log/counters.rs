@@ -1,6 +1,9 @@
 //! What the logs of one aggregate did, for EXPLAIN ANALYZE.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::physical_plan::metrics::{Count, Metric, MetricType, MetricValue, MetricsSet};
 
 /// Counts of one aggregate in one run of a plan, added up over its partitions.
 #[derive(Debug, Default)]
@@ -30,15 +33,20 @@ impl Counters {
         self.log_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Every count with its name.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
-        [
+    /// Shows the counts among the metrics of the operator that runs the aggregate.
+    pub fn add_to(&self, metrics: &mut MetricsSet) {
+        let counts = [
             ("events_read", &self.events_read),
             ("events_kept", &self.events_kept),
             ("users", &self.users),
             ("users_sorted", &self.users_sorted),
             ("log_bytes", &self.log_bytes),
-        ]
-        .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+        ];
+        for (name, value) in counts {
+            let count = Count::new();
+            count.add(usize::try_from(value.load(Ordering::Relaxed)).unwrap_or(usize::MAX));
+            let value = MetricValue::Count { name: name.into(), count };
+            metrics.push(Arc::new(Metric::new(value, None).with_type(MetricType::Summary)));
+        }
     }
 }

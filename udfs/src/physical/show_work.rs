@@ -8,9 +8,10 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
-use datafusion::physical_plan::metrics::{Count, Metric, MetricType, MetricValue, MetricsSet};
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
@@ -50,6 +51,23 @@ fn counted(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
     if aggregate.limit_options().is_some() || !reads_rows(*aggregate.mode()) {
         return Ok(None);
     }
+    let Some((functions, counters)) = counted_functions(aggregate)? else { return Ok(None) };
+    let aggregate = AggregateExec::try_new(
+        *aggregate.mode(),
+        aggregate.group_expr().clone(),
+        functions,
+        aggregate.filter_expr().to_vec(),
+        Arc::clone(aggregate.input()),
+        aggregate.input_schema(),
+    )?;
+    // The plan above was made for these columns.
+    Ok((aggregate.schema() == plan.schema()).then(|| Arc::new(Counted { inner: Arc::new(aggregate), counters }) as _))
+}
+
+/// The functions of an aggregation, those that keep a log counting what they do; `None` if none keeps a log.
+pub(super) fn counted_functions(
+    aggregate: &AggregateExec,
+) -> Result<Option<(Vec<Arc<AggregateFunctionExpr>>, Arc<Counters>)>> {
     let counters = Arc::new(Counters::default());
     let mut is_counted = false;
     let mut functions = vec![];
@@ -64,19 +82,7 @@ fn counted(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
             None => Arc::clone(function),
         });
     }
-    if !is_counted {
-        return Ok(None);
-    }
-    let aggregate = AggregateExec::try_new(
-        *aggregate.mode(),
-        aggregate.group_expr().clone(),
-        functions,
-        aggregate.filter_expr().to_vec(),
-        Arc::clone(aggregate.input()),
-        aggregate.input_schema(),
-    )?;
-    // The plan above was made for these columns.
-    Ok((aggregate.schema() == plan.schema()).then(|| Arc::new(Counted { inner: Arc::new(aggregate), counters }) as _))
+    Ok(is_counted.then_some((functions, counters)))
 }
 
 /// Whether a stage is fed with rows; a later stage is fed with states, which were counted when they were made.
@@ -144,12 +150,7 @@ impl ExecutionPlan for Counted {
 
     fn metrics(&self) -> Option<MetricsSet> {
         let mut metrics = self.inner.metrics().unwrap_or_default();
-        for (name, value) in self.counters.named() {
-            let count = Count::new();
-            count.add(usize::try_from(value).unwrap_or(usize::MAX));
-            let value = MetricValue::Count { name: name.into(), count };
-            metrics.push(Arc::new(Metric::new(value, None).with_type(MetricType::Summary)));
-        }
+        self.counters.add_to(&mut metrics);
         Some(metrics)
     }
 }

@@ -6,6 +6,7 @@ mod dialect;
 mod documentation;
 mod errors;
 mod invariance;
+mod journeys;
 mod labels;
 mod parameters;
 mod plain;

@@ -1,19 +1,12 @@
 //! The shape of plans: what goes through the exchange.
 
-use crate::support::{Shape, plan, register, rows};
+use crate::support::{Shape, operators, plan, register, rows};
 
 const QUERY: &str = "SELECT user_id, FUNNEL(event_time, '7 days', event = 'view', event IN ('cart', 'bag')) AS level FROM events GROUP BY user_id";
 
-fn operators(plan: &str) -> Vec<String> {
-    plan.lines()
-        .map(|line| line.trim().split([':', ' ']).next().unwrap_or_default().to_string())
-        .filter(|operator| operator != "CoalesceBatchesExec" && operator != "CooperativeExec")
-        .collect()
-}
-
 #[tokio::test]
 async fn a_flat_lake_is_aggregated_once_over_key_time_and_mask() {
-    let context = Shape::default().context();
+    let context = Shape { journeys: false, ..Shape::default() }.context();
     register(&context, &[(1, Some(0), Some("view")), (2, Some(0), Some("cart"))], 2);
     let plan = plan(&context, QUERY).await;
     assert_eq!(

@@ -8,7 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use tributary_udfs::UserError;
 
-use crate::support::{context, lines, plan, register, rows};
+use crate::support::{Shape, context, lines, plan, register, rows};
 
 /// The events of one person, each `clock` or `clock value`; `-` is NULL, and after 24:00 comes the next day.
 fn events(story: &str) -> String {
@@ -422,7 +422,7 @@ async fn calls_are_labelled_by_their_function_and_explained_as_written() {
 
 #[tokio::test]
 async fn one_stage_reads_key_and_time_and_counts_its_work() {
-    let context = context();
+    let context = Shape { journeys: false, ..Shape::default() }.context();
     register(&context, &[(1, Some(0), Some("a")), (2, Some(5), Some("b")), (2, Some(3), None), (2, None, None)], 2);
     let sql = "SELECT user_id, cardinality(sessions(event_time, '1 hour')) FROM events GROUP BY user_id";
     let explained = plan(&context, sql).await;

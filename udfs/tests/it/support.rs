@@ -17,6 +17,8 @@ pub struct Shape {
     pub partitions: usize,
     pub batch_rows: usize,
     pub one_stage: bool,
+    /// Answer in passes over a few users, where the stage is one.
+    pub journeys: bool,
     /// Leave partial aggregation at once, so that rows become states one by one.
     pub skip_partial: bool,
     /// Bytes of the memory pool, if small.
@@ -25,7 +27,14 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { partitions: 2, batch_rows: 8192, one_stage: true, skip_partial: false, memory_bytes: None }
+        Self {
+            partitions: 2,
+            batch_rows: 8192,
+            one_stage: true,
+            journeys: true,
+            skip_partial: false,
+            memory_bytes: None,
+        }
     }
 }
 
@@ -34,6 +43,7 @@ impl Shape {
         let mut config = SessionConfig::new().with_target_partitions(self.partitions).with_batch_size(self.batch_rows);
         let mut options = TributaryOptions::default();
         options.one_stage = self.one_stage;
+        options.journeys = self.journeys;
         config.options_mut().extensions.insert(options);
         if self.skip_partial {
             config.options_mut().execution.skip_partial_aggregation_probe_rows_threshold = 1;
@@ -80,6 +90,12 @@ pub fn lines(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows())
         .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(" | "))
         .collect()
+}
+
+/// The operators of a plan, from the top.
+pub fn operators(plan: &str) -> Vec<&str> {
+    let operators = plan.lines().map(|line| line.trim().split([':', ' ']).next().unwrap_or_default());
+    operators.filter(|operator| *operator != "CooperativeExec").collect()
 }
 
 /// The physical plan of a statement, one operator a line.

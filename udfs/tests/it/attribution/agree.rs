@@ -30,8 +30,10 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 fn shapes() -> Vec<Shape> {
     let mut shapes = vec![];
     for (partitions, batch_rows) in [(1, 8192), (2, 3), (4, 64)] {
-        for (one_stage, skip_partial) in [(true, false), (false, false), (false, true)] {
-            shapes.push(Shape { partitions, batch_rows, one_stage, skip_partial, memory_bytes: None });
+        for (journeys, one_stage, skip_partial) in
+            [(true, true, false), (false, true, false), (false, false, false), (false, false, true)]
+        {
+            shapes.push(Shape { partitions, batch_rows, one_stage, journeys, skip_partial, memory_bytes: None });
         }
     }
     shapes

@@ -90,8 +90,10 @@ fn shapes() -> Vec<Shape> {
     let mut shapes = vec![];
     for partitions in [1, 2] {
         for batch_rows in [3, 8192] {
-            for (one_stage, skip_partial) in [(true, false), (false, false), (false, true)] {
-                shapes.push(Shape { partitions, batch_rows, one_stage, skip_partial, memory_bytes: None });
+            for (journeys, one_stage, skip_partial) in
+                [(true, true, false), (false, true, false), (false, false, false), (false, false, true)]
+            {
+                shapes.push(Shape { partitions, batch_rows, one_stage, journeys, skip_partial, memory_bytes: None });
             }
         }
     }

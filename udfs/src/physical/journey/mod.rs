@@ -1,0 +1,12 @@
+//! The operator that answers users in passes of a few thousand, and the rule that puts it in place.
+
+mod blocks;
+mod buckets;
+mod exec;
+mod gather;
+mod rule;
+mod store;
+mod table;
+mod users;
+
+pub use rule::Journeys;

@@ -1,0 +1,76 @@
+//! Where the operator takes the place of an aggregation and its exchange.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
+
+use super::exec::{Aggregation, JourneyExec};
+use crate::options::TributaryOptions;
+use crate::physical::show_work::counted_functions;
+
+/// Lets [`JourneyExec`] do what a one-stage aggregation of a log function over a hash exchange does.
+///
+/// Not where the input comes ordered by the key, and not where an aggregate needs its input in an order or has no
+/// accumulator for groups. Goes after the rules of DataFusion, which know only the stock operators.
+#[derive(Debug)]
+pub struct Journeys;
+
+impl PhysicalOptimizerRule for Journeys {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.journeys) {
+            return Ok(plan);
+        }
+        plan.transform_up(|plan| {
+            Ok(match journey(&plan)? {
+                Some(journey) => Transformed::yes(journey),
+                None => Transformed::no(plan),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "tributary_journeys"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(aggregate) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
+    let (keys, functions) = (aggregate.group_expr(), aggregate.aggr_expr());
+    let is_eligible = matches!(aggregate.mode(), AggregateMode::Single | AggregateMode::SinglePartitioned)
+        && *aggregate.input_order_mode() == InputOrderMode::Linear
+        && aggregate.limit_options().is_none()
+        && !keys.is_empty()
+        && keys.is_single()
+        && functions.iter().all(|it| it.groups_accumulator_supported() && it.order_bys().is_empty());
+    let (true, Some(input)) = (is_eligible, unexchanged(aggregate)) else { return Ok(None) };
+    let Some((functions, counters)) = counted_functions(aggregate)? else { return Ok(None) };
+    let aggregation = Aggregation { keys: keys.clone(), functions, filters: aggregate.filter_expr().to_vec() };
+    Ok(Some(Arc::new(JourneyExec::new(aggregation, input, Arc::clone(plan.properties()), counters))))
+}
+
+/// The input below the exchange by the keys, or the one partition that needs none.
+fn unexchanged(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
+    let input = aggregate.input();
+    if let Some(exchange) = input.downcast_ref::<RepartitionExec>() {
+        let Partitioning::Hash(by, _) = exchange.partitioning() else { return None };
+        let keys = aggregate.group_expr().input_exprs();
+        let is_by_keys = by.len() == keys.len() && by.iter().zip(&keys).all(|(by, key)| by.eq(key));
+        return (is_by_keys && !exchange.preserve_order()).then(|| Arc::clone(exchange.input()));
+    }
+    if let Some(all) = input.downcast_ref::<CoalescePartitionsExec>() {
+        return all.fetch().is_none().then(|| Arc::clone(all.input()));
+    }
+    (input.output_partitioning().partition_count() == 1).then(|| Arc::clone(input))
+}

@@ -1,0 +1,75 @@
+//! The users of some buckets, with the accumulators of every aggregate.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::aggregates::{AggregateMode, aggregate_expressions, evaluate_group_by, evaluate_many};
+
+use super::exec::Aggregation;
+use super::users::Users;
+
+/// Takes rows of whole users, gives a row for each user.
+pub(super) struct Table {
+    aggregation: Arc<Aggregation>,
+    users: Users,
+    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    arguments: Vec<Vec<Arc<dyn PhysicalExpr>>>,
+    /// The user of every row of a batch, as a number.
+    user_of_row: Vec<usize>,
+}
+
+impl Table {
+    pub fn new(aggregation: &Arc<Aggregation>, input: &SchemaRef) -> Result<Self> {
+        let functions = &aggregation.functions;
+        Ok(Self {
+            users: Users::new(aggregation.keys.group_schema(input)?)?,
+            accumulators: functions.iter().map(|it| it.create_groups_accumulator()).collect::<Result<_>>()?,
+            arguments: aggregate_expressions(functions, &AggregateMode::Single, 0)?,
+            aggregation: Arc::clone(aggregation),
+            user_of_row: vec![],
+        })
+    }
+
+    /// Takes rows in.
+    pub fn add(&mut self, rows: &RecordBatch) -> Result<()> {
+        let keys = evaluate_group_by(&self.aggregation.keys, rows)?;
+        let keys = keys.first().ok_or_else(|| internal_datafusion_err!("a journey has a user"))?;
+        self.users.number(keys, &mut self.user_of_row)?;
+        let user_count = self.users.len();
+        let arguments = evaluate_many(&self.arguments, rows)?;
+        let calls = self.accumulators.iter_mut().zip(&arguments).zip(&self.aggregation.filters);
+        for ((accumulator, arguments), filter) in calls {
+            let filter = filter.as_ref().map(|filter| condition(filter, rows)).transpose()?;
+            accumulator.update_batch(arguments, &self.user_of_row, filter.as_ref(), user_count)?;
+        }
+        Ok(())
+    }
+
+    /// A row for every user; the table is empty again.
+    pub fn finish(&mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        let mut columns: Vec<ArrayRef> = self.users.take()?;
+        for accumulator in &mut self.accumulators {
+            columns.push(accumulator.evaluate(EmitTo::All)?);
+        }
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    }
+
+    pub fn bytes(&self) -> usize {
+        let accumulators: usize = self.accumulators.iter().map(|accumulator| accumulator.size()).sum();
+        self.users.bytes() + accumulators + self.user_of_row.capacity() * size_of::<usize>()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.users.len() == 0
+    }
+}
+
+fn condition(filter: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray> {
+    let holds = filter.evaluate(rows)?.into_array(rows.num_rows())?;
+    Ok(as_boolean_array(&holds)?.clone())
+}
