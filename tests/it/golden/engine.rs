@@ -26,6 +26,7 @@ pub struct Settings {
     pub partitions: usize,
     pub batch_size: usize,
     pub one_stage: bool,
+    pub journeys: bool,
 }
 
 /// One connection.
@@ -38,11 +39,12 @@ impl Engine {
     /// Connects and applies the settings.
     pub async fn connect(config: Config, protocol: Protocol, settings: Settings) -> Result<Self, Failure> {
         let client = connect(&config).await;
-        let Settings { partitions, batch_size, one_stage } = settings;
+        let Settings { partitions, batch_size, one_stage, journeys } = settings;
         let statements = format!(
             "SET datafusion.execution.target_partitions = {partitions}; \
              SET datafusion.execution.batch_size = {batch_size}; \
-             SET tributary.one_stage = '{one_stage}'"
+             SET tributary.one_stage = '{one_stage}'; \
+             SET tributary.journeys = '{journeys}'"
         );
         client.batch_execute(&statements).await.map_err(Failure)?;
         Ok(Self { client, protocol })

@@ -13,11 +13,12 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::utils::{collect_columns, split_conjunction};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
+use super::one_stage::is_one_stage;
 use crate::funnel::Funnel;
 use crate::options::TributaryOptions;
 
@@ -60,7 +61,7 @@ fn drop_stepless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executi
     let Some(aggregate) = below.downcast_ref::<AggregateExec>() else { return Ok(None) };
     let Some(masks) = masks(aggregate) else { return Ok(None) };
     let Some(answers) = Answers::of_empty_group(aggregate, projection)? else { return Ok(None) };
-    if *aggregate.mode() != AggregateMode::SinglePartitioned || !answers.are_refused_by(filter) {
+    if !is_one_stage(aggregate) || !answers.are_refused_by(filter) {
         return Ok(None);
     }
     let zero: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::UInt64(Some(0))));

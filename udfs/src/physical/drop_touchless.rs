@@ -9,12 +9,13 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNotNullExpr, Literal};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
+use super::one_stage::is_one_stage;
 use crate::attribution::Attribution;
 use crate::options::TributaryOptions;
 
@@ -55,7 +56,7 @@ fn drop_touchless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Execut
     let projection = unnest.input().downcast_ref::<ProjectionExec>();
     let below = projection.map_or(unnest.input(), |projection| projection.input());
     let Some(aggregate) = below.downcast_ref::<AggregateExec>() else { return Ok(None) };
-    if *aggregate.mode() != AggregateMode::SinglePartitioned || !unnests_answers(unnest, projection, aggregate) {
+    if !is_one_stage(aggregate) || !unnests_answers(unnest, projection, aggregate) {
         return Ok(None);
     }
     let Some(is_needed) = is_needed(aggregate)? else { return Ok(None) };

@@ -55,9 +55,13 @@ impl PhysicalOptimizerRule for OneStage {
 fn one_stage(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(last) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
     let Some(partial) = last.input().downcast_ref::<AggregateExec>() else { return Ok(None) };
-    let is_pair = *last.mode() == AggregateMode::FinalPartitioned && *partial.mode() == AggregateMode::Partial;
+    let mode = match last.mode() {
+        AggregateMode::FinalPartitioned => AggregateMode::SinglePartitioned,
+        AggregateMode::Final => AggregateMode::Single,
+        _ => return Ok(None),
+    };
     let groups = partial.group_expr();
-    if !is_pair
+    if *partial.mode() != AggregateMode::Partial
         || groups.is_empty()
         || groups.has_grouping_set()
         || !partial.aggr_expr().iter().any(|aggregate| keeps_log(aggregate))
@@ -94,14 +98,7 @@ fn one_stage(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPl
         .zip(args)
         .map(|(aggregate, (args, order))| rebuilt(aggregate, aggregate.fun().clone(), args, order, &schema))
         .collect::<Result<Vec<_>>>()?;
-    let single = AggregateExec::try_new(
-        AggregateMode::SinglePartitioned,
-        PhysicalGroupBy::new_single(keys),
-        aggregates,
-        filters,
-        input,
-        schema,
-    )?;
+    let single = AggregateExec::try_new(mode, PhysicalGroupBy::new_single(keys), aggregates, filters, input, schema)?;
     // Another rule relies on these names and types; a difference here would be a wrong answer there.
     Ok((single.schema() == plan.schema()).then(|| Arc::new(single) as _))
 }
@@ -128,6 +125,11 @@ pub(super) fn rebuilt(
         builder = builder.human_display_alias(alias);
     }
     Ok(Arc::new(builder.build()?))
+}
+
+/// Whether an aggregation reads rows and answers, without a stage between.
+pub(super) fn is_one_stage(aggregate: &AggregateExec) -> bool {
+    matches!(aggregate.mode(), AggregateMode::Single | AggregateMode::SinglePartitioned)
 }
 
 /// Whether the state of an aggregate is a log of the rows it saw.

@@ -64,10 +64,11 @@ fn counted(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
     Ok((aggregate.schema() == plan.schema()).then(|| Arc::new(Counted { inner: Arc::new(aggregate), counters }) as _))
 }
 
+/// The functions of an aggregation and where they count.
+pub(super) type CountedFunctions = (Vec<Arc<AggregateFunctionExpr>>, Arc<Counters>);
+
 /// The functions of an aggregation, those that keep a log counting what they do; `None` if none keeps a log.
-pub(super) fn counted_functions(
-    aggregate: &AggregateExec,
-) -> Result<Option<(Vec<Arc<AggregateFunctionExpr>>, Arc<Counters>)>> {
+pub(super) fn counted_functions(aggregate: &AggregateExec) -> Result<Option<CountedFunctions>> {
     let counters = Arc::new(Counters::default());
     let mut is_counted = false;
     let mut functions = vec![];

@@ -65,7 +65,7 @@ fn register_many(
 
 /// Every kind of aggregate beside ours, each row of the answer once.
 const QUERY: &str = "SELECT user_id, FUNNEL(event_time, '2 days', event = 'view', event = 'cart', event = 'buy') AS level, \
-                     SESSIONS(event_time, '3 hours')::text AS visits, count(*) AS n, count(*) FILTER (WHERE event = 'buy') AS buys, \
+                     SESSIONS(event_time, '3 hours') AS visits, count(*) AS n, count(*) FILTER (WHERE event = 'buy') AS buys, \
                      sum(amount) AS amount, min(event) AS first FROM events GROUP BY user_id ORDER BY user_id";
 
 #[tokio::test]
@@ -172,8 +172,7 @@ async fn operators_above_may_rely_on_the_partitions() {
 async fn what_memory_refuses_goes_to_disk_and_comes_back_whole() {
     let roomy = Shape::default().context();
     register_many(&roomy, 400_000, 20_000, &DataType::Int64, true, 2);
-    let sql =
-        "SELECT user_id, SESSIONS(event_time, '3 hours')::text, count(*), min(event) FROM events GROUP BY user_id";
+    let sql = "SELECT user_id, SESSIONS(event_time, '3 hours'), count(*), min(event) FROM events GROUP BY user_id";
     let (mut expected, spills) = rows_and_spills(&roomy, sql).await;
     assert_eq!(spills, 0);
     expected.sort();

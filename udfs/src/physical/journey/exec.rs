@@ -1,6 +1,5 @@
 //! The operator: an exchange and an aggregation in one, made for states as large as the rows they came from.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -215,7 +214,8 @@ struct Output {
     store: Arc<Store>,
     table: Table,
     room: MemoryReservation,
-    passes: VecDeque<Range<usize>>,
+    /// Buckets that were not begun.
+    buckets: Range<usize>,
     /// Users that were answered and not yet handed on.
     answered: Option<RecordBatch>,
     schema: SchemaRef,
@@ -229,7 +229,7 @@ impl Start {
         Ok(Output {
             table: Table::new(&self.aggregation, &self.input)?,
             room: store.reservation(),
-            passes: passes(self.buckets, |bucket| store.row_count(bucket)),
+            buckets: self.buckets,
             store,
             answered: None,
             schema: self.schema,
@@ -239,31 +239,16 @@ impl Start {
     }
 }
 
-/// Neighbouring buckets together, as long as they are small; none for buckets without rows.
-fn passes(buckets: Range<usize>, row_count: impl Fn(usize) -> usize) -> VecDeque<Range<usize>> {
-    let mut passes = VecDeque::new();
-    let (mut start, mut rows) = (buckets.start, 0);
-    for bucket in buckets.clone() {
-        let more = row_count(bucket);
-        if rows > 0 && rows + more > PASS_ROWS {
-            passes.push_back(start..bucket);
-            (start, rows) = (bucket, 0);
-        }
-        rows += more;
-    }
-    if rows > 0 {
-        passes.push_back(start..buckets.end);
-    }
-    passes
-}
-
 impl Output {
     async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
         loop {
             if let Some(batch) = self.next_answered() {
                 return Ok(Some((batch.record_output(&self.metrics), self)));
             }
-            let Some(buckets) = self.passes.pop_front() else { return Ok(None) };
+            if self.buckets.is_empty() {
+                return Ok(None);
+            }
+            let buckets = self.next_pass();
             self.answer(&buckets).await?;
         }
     }
@@ -275,6 +260,23 @@ impl Output {
             self.answered = Some(answered.slice(rows, answered.num_rows() - rows));
         }
         (rows > 0).then(|| answered.slice(0, rows))
+    }
+
+    /// Neighbouring buckets, as long as they are small together. Where memory is short it is one.
+    fn next_pass(&mut self) -> Range<usize> {
+        let start = self.buckets.start;
+        let (mut end, mut rows) = (start + 1, self.store.row_count(start));
+        if !self.store.has_spilled() {
+            while end < self.buckets.end {
+                rows += self.store.row_count(end);
+                if rows > PASS_ROWS {
+                    break;
+                }
+                end += 1;
+            }
+        }
+        self.buckets.start = end;
+        start..end
     }
 
     /// Answers the users of some buckets.

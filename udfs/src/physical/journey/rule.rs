@@ -6,13 +6,14 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
 
 use super::exec::{Aggregation, JourneyExec};
 use crate::options::TributaryOptions;
+use crate::physical::one_stage::is_one_stage;
 use crate::physical::show_work::counted_functions;
 
 /// Lets [`JourneyExec`] do what a one-stage aggregation of a log function over a hash exchange does.
@@ -48,7 +49,7 @@ impl PhysicalOptimizerRule for Journeys {
 fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(aggregate) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
     let (keys, functions) = (aggregate.group_expr(), aggregate.aggr_expr());
-    let is_eligible = matches!(aggregate.mode(), AggregateMode::Single | AggregateMode::SinglePartitioned)
+    let is_eligible = is_one_stage(aggregate)
         && *aggregate.input_order_mode() == InputOrderMode::Linear
         && aggregate.limit_options().is_none()
         && !keys.is_empty()

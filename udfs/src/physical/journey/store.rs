@@ -34,6 +34,7 @@ struct Held {
     /// By bucket: the file, if something was spilled and not yet read.
     files: Vec<Option<Writer>>,
     reservation: MemoryReservation,
+    has_spilled: bool,
 }
 
 /// Appends a batch to a file, or without one finishes it. (The type that does so cannot be named from outside.)
@@ -52,6 +53,7 @@ impl Store {
             row_counts: vec![0; buckets.count()],
             files: (0..buckets.count()).map(|_| None).collect(),
             reservation,
+            has_spilled: false,
         };
         Self { held: Mutex::new(held), disk, can_spill }
     }
@@ -96,7 +98,12 @@ impl Store {
         reservation.try_resize(bytes)
     }
 
-    /// How many rows the buckets have.
+    /// Whether memory was short.
+    pub fn has_spilled(&self) -> bool {
+        self.held().has_spilled
+    }
+
+    /// How many rows a bucket has.
     pub fn row_count(&self, bucket: usize) -> usize {
         self.held().row_counts[bucket]
     }
@@ -119,6 +126,7 @@ impl Store {
 
     /// Writes all that was not read yet to the files of its buckets, and forgets it.
     fn spill(&self, held: &mut Held) -> Result<()> {
+        held.has_spilled = true;
         let Held { blocks, read, files, reservation, .. } = held;
         for (bucket, (read, file)) in read.iter_mut().zip(files).enumerate() {
             for (_, block) in &blocks[*read..] {
