@@ -5,6 +5,7 @@ mod faults;
 mod file;
 mod listing;
 mod micros;
+mod named;
 mod partitions;
 mod scan;
 mod spec;
