@@ -18,6 +18,12 @@ use super::postgres::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
 pub struct ParameterHints(Vec<Option<DataType>>);
 
 impl ParameterHints {
+    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`. What was found before holds.
+    pub fn read(&mut self, statement: &Statement) {
+        // The visitor never breaks.
+        let _ = statement.visit(self);
+    }
+
     /// The type that the text tells for a parameter, if any.
     pub fn get(&self, index: usize) -> Option<DataType> {
         self.0.get(index).cloned().flatten()
@@ -64,13 +70,6 @@ pub fn assign(value: ScalarValue, parameter: &Field) -> datafusion::error::Resul
         }
         _ => value.cast_to(parameter.data_type()),
     }
-}
-
-/// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`.
-pub fn hints(statement: &Statement) -> ParameterHints {
-    let mut hints = ParameterHints::default();
-    let _ = statement.visit(&mut hints);
-    hints
 }
 
 /// Puts the types that the client declared into the statement, as casts of the placeholders,

@@ -68,9 +68,12 @@ pub async fn plan(
 ) -> Result<Planned> {
     let state = ctx.state();
     let mut statement = statement.clone();
-    let hints = parameters::hints(&statement);
+    let mut hints = ParameterHints::default();
+    hints.read(&statement);
     postgres::rewrite(&mut statement)?;
     tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
+    // The options of our scalar functions have said their types by now.
+    hints.read(&statement);
     let shape = shape_of(&mut statement)?;
     let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;

@@ -120,28 +120,24 @@ impl FunctionRewrite for UuidCasts {
                     return Ok(Transformed::yes(uuid_in().call(vec![std::mem::take(operand)])));
                 }
             }
-            Expr::Cast(Cast { expr: operand, field }) if is_text(field.data_type()) => {
-                if is_of_uuids(operand, schema) {
-                    **operand = uuid_out().call(vec![std::mem::take(operand)]);
-                    return Ok(Transformed::yes(expr));
-                }
+            Expr::Cast(Cast { expr: operand, field }) if is_text(field.data_type()) && is_of_uuids(operand, schema) => {
+                **operand = uuid_out().call(vec![std::mem::take(operand)]);
+                return Ok(Transformed::yes(expr));
             }
-            Expr::InList(InList { expr: operand, list, .. }) if list.iter().any(is_text_constant) => {
-                if is_of_uuids(operand, schema) {
-                    for item in list.iter_mut() {
-                        read_constant(item)?;
-                    }
-                    return Ok(Transformed::yes(expr));
+            Expr::InList(InList { expr: operand, list, .. })
+                if list.iter().any(is_text_constant) && is_of_uuids(operand, schema) =>
+            {
+                for item in list.iter_mut() {
+                    read_constant(item)?;
                 }
+                return Ok(Transformed::yes(expr));
             }
             Expr::Between(Between { expr: operand, low, high, .. })
-                if is_text_constant(low) || is_text_constant(high) =>
+                if [&low, &high].into_iter().any(|end| is_text_constant(end)) && is_of_uuids(operand, schema) =>
             {
-                if is_of_uuids(operand, schema) {
-                    read_constant(low)?;
-                    read_constant(high)?;
-                    return Ok(Transformed::yes(expr));
-                }
+                read_constant(low)?;
+                read_constant(high)?;
+                return Ok(Transformed::yes(expr));
             }
             _ => {}
         }
