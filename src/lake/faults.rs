@@ -23,6 +23,7 @@ pub(super) struct Fault {
 pub(super) fn blame(file: &str, error: &DataFusionError) -> Option<Fault> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     let mut damage = None;
+    let mut is_of_decoder = false;
     while let Some(current) = cause {
         if current.is::<Error>() {
             return None;
@@ -30,11 +31,17 @@ pub(super) fn blame(file: &str, error: &DataFusionError) -> Option<Fault> {
         if let Some(error) = current.downcast_ref::<object_store::Error>() {
             return Some(passing(file, error));
         }
+        // The bytes are there by then: a decompressor words what is wrong with them as an error of I/O too.
+        if is_of_decoder && !current.is::<ArrowError>() && !current.is::<DataFusionError>() {
+            damage = damage.or_else(|| Some(undecodable(file, &current.to_string())));
+            break;
+        }
         if let Some(error) = current.downcast_ref::<std::io::Error>() {
             let error = Error::new(SqlState::IO_ERROR, format!("could not read '{file}': {error}"));
             return Some(Fault { error, is_lasting: false });
         }
         damage = damage.or_else(|| damaged(file, current));
+        is_of_decoder = current.is::<ParquetError>();
         cause = inner(current);
     }
     damage.map(|error| Fault { error, is_lasting: true })
@@ -80,10 +87,10 @@ pub(super) fn replaced(file: &str) -> Error {
 
 fn damaged(file: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
     if let Some(error) = error.downcast_ref::<ParquetError>() {
-        return not_an_external(error).then(|| not_parquet(file, &error.to_string()));
+        return not_an_external(error).then(|| undecodable(file, &error.to_string()));
     }
     match error.downcast_ref::<ArrowError>()? {
-        ArrowError::ParquetError(message) => Some(not_parquet(file, message)),
+        ArrowError::ParquetError(message) => Some(undecodable(file, message)),
         ArrowError::CsvError(message) => Some(bad_rows(file, message)),
         ArrowError::JsonError(message) => Some(bad_rows(file, message)),
         // The readers of CSV word it so; a cast in the query words its own failures otherwise.
@@ -98,7 +105,8 @@ fn not_an_external(error: &ParquetError) -> bool {
     !matches!(error, ParquetError::External(_))
 }
 
-fn not_parquet(file: &str, why: &str) -> Error {
+/// The bytes of a Parquet file are not what its format says.
+pub(super) fn undecodable(file: &str, why: &str) -> Error {
     Error::new(SqlState::DATA_CORRUPTED, format!("file '{file}' is not readable Parquet"))
         .with_detail(why.to_owned())
         .with_hint(

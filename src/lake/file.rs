@@ -25,6 +25,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::faults::{Fault, blame};
 use super::listing::Format;
 use super::spec::Place;
+use super::uuid::with_uuids;
 use crate::error::{Error, Result, SqlState};
 
 /// How many files of one lake are opened for their footers at a time.
@@ -145,7 +146,7 @@ impl LakeFile {
         let declared = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
         let declared =
             Int96Coercer::new(file.schema_descr(), &declared, &TimeUnit::Microsecond).coerce().unwrap_or(declared);
-        let schema = Arc::new(declared.with_metadata(Default::default()));
+        let schema = Arc::new(Schema::new(with_uuids(declared.fields(), file.schema_descr())));
         // Statistics are taken in the file's own types: in others they would silently be NULL.
         let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&metadata, &schema)?;
         let ordering = ordering_from_parquet_metadata(&metadata, &schema)?;

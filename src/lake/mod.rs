@@ -5,6 +5,7 @@ mod faults;
 mod file;
 mod listing;
 mod micros;
+mod named;
 mod partitions;
 mod scan;
 mod spec;
@@ -12,6 +13,7 @@ mod statistics;
 mod table;
 mod text;
 mod unify;
+mod uuid;
 mod watch;
 mod write;
 
@@ -42,6 +44,7 @@ use crate::error::Result;
 pub use listing::Format;
 pub use spec::LakeSpec;
 pub use table::LakeTable;
+pub use uuid::{UUID_STORAGE, is_uuid, uuid_field};
 pub use write::{ParquetOptions, write_parquet};
 
 /// How old a listing may be when a statement starts.

@@ -25,6 +25,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 
 use super::listing::Format;
 use super::micros::MicrosAdapterFactory;
+use super::named::{NamingSource, Versions};
 use super::table::{FileSet, ReadyFile, Resolved};
 use super::watch::WatchingReaderFactory;
 use crate::error::Error;
@@ -168,7 +169,8 @@ impl LakeProvider {
         if let Some(bytes) = size_hint {
             source = source.with_metadata_size_hint(bytes);
         }
-        let config = FileScanConfigBuilder::new(self.set.place().store_url.clone(), Arc::new(source))
+        let source = NamingSource::over(self.set.place(), Arc::new(source), Versions::CheckedByReader);
+        let config = FileScanConfigBuilder::new(self.set.place().store_url.clone(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?

@@ -20,8 +20,8 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::file::LakeFile;
 use super::listing::Format;
+use super::named::{NamingSource, Versions};
 use super::scan::LakeProvider;
-use super::watch::WatchingSource;
 use crate::error::{Error, SqlState};
 
 /// Files that one reader can read: the same columns in the same places, the same compression.
@@ -136,7 +136,8 @@ fn scan_group(
     let ordering = if is_ordered && is_direct { table.ordering(session, &group.files)? } else { Vec::new() };
     let groups = FileGroup::new(group.files).split_files(session.config().target_partitions().max(1));
     let place = table.set.place();
-    let config = FileScanConfigBuilder::new(place.store_url.clone(), WatchingSource::over(place, source))
+    let source = NamingSource::over(place, source, Versions::CheckedAtEnd);
+    let config = FileScanConfigBuilder::new(place.store_url.clone(), source)
         .with_file_groups(groups)
         .with_projection_indices(Some(indices.clone()))?
         .with_limit(limit)

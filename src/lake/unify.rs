@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 
 use super::file::Contents;
 use super::listing::Format;
+use super::uuid::{is_uuid, uuid_field};
 use crate::error::{Error, SqlState};
 
 /// The columns of a table, and those among them that no query may use.
@@ -87,7 +88,9 @@ impl<'a> Column<'a> {
     fn meet(&mut self, format: Format, field: &FieldRef, file: &'a str) {
         self.is_nullable |= field.is_nullable();
         if self.field.metadata() != field.metadata() {
-            self.field = Arc::new(self.field.as_ref().clone().with_metadata(Default::default()));
+            let (name, are_uuids) = (self.field.name(), is_uuid(&self.field) && is_uuid(field));
+            let plain = || Field::new(name, self.field.data_type().clone(), self.field.is_nullable());
+            self.field = Arc::new(if are_uuids { uuid_field(name) } else { plain() });
         }
         if self.trouble.is_some() {
             return;

@@ -1,4 +1,4 @@
-//! Readers that name the file in every error, and notice a file that changed under them.
+//! Readers that notice a file that changed under them, and what a failed read says of its file.
 //!
 //! A file is read in pieces over the whole time of a statement, and its footer comes from a cache.
 //! If it is replaced meanwhile, pieces of two versions could make a number that neither holds. So a
@@ -9,26 +9,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::config::ConfigOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{
-    FileOpenFuture, FileOpener, FileScanConfig, FileSource, ParquetFileMetrics, ParquetFileReaderFactory,
-};
-use datafusion::datasource::table_schema::TableSchema;
+use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
 use datafusion::parquet::file::metadata::ParquetMetaData;
-use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryFutureExt, stream};
+use futures::{FutureExt, TryFutureExt};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::faults::{blame, passing, replaced};
@@ -56,7 +48,7 @@ impl Place {
     }
 
     /// Looks whether the file is still the listed version.
-    async fn check_version(&self, meta: &ObjectMeta) -> std::result::Result<(), Error> {
+    pub(super) async fn check_version(&self, meta: &ObjectMeta) -> std::result::Result<(), Error> {
         let file = self.show(&meta.location);
         let now = self.store.head(&meta.location).await.map_err(|error| passing(&file, &error).error)?;
         let is_same = now.size == meta.size && now.last_modified == meta.last_modified && now.e_tag == meta.e_tag;
@@ -64,7 +56,7 @@ impl Place {
     }
 
     /// The error as the user should see it: the file's own fault is said with its name.
-    async fn explain(&self, meta: &ObjectMeta, error: DataFusionError) -> DataFusionError {
+    pub(super) async fn explain(&self, meta: &ObjectMeta, error: DataFusionError) -> DataFusionError {
         let Some(fault) = blame(&self.show(&meta.location), &error) else {
             return error;
         };
@@ -155,110 +147,4 @@ impl AsyncFileReader for WatchingReader {
 
 fn external(error: Error) -> ParquetError {
     ParquetError::External(Box::new(error))
-}
-
-/// A CSV or JSON source whose errors name the file.
-pub(super) struct WatchingSource {
-    place: Arc<Place>,
-    inner: Arc<dyn FileSource>,
-}
-
-impl WatchingSource {
-    pub(super) fn over(place: &Arc<Place>, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        Arc::new(Self { place: Arc::clone(place), inner })
-    }
-}
-
-impl FileSource for WatchingSource {
-    fn create_file_opener(
-        &self,
-        store: Arc<dyn ObjectStore>,
-        config: &FileScanConfig,
-        partition: usize,
-    ) -> Result<Arc<dyn FileOpener>> {
-        let inner = self.inner.create_file_opener(store, config, partition)?;
-        Ok(Arc::new(WatchingOpener { place: Arc::clone(&self.place), inner }))
-    }
-
-    fn table_schema(&self) -> &TableSchema {
-        self.inner.table_schema()
-    }
-
-    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
-        Self::over(&self.place, self.inner.with_batch_size(batch_size))
-    }
-
-    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
-        self.inner.filter()
-    }
-
-    fn projection(&self) -> Option<&ProjectionExprs> {
-        self.inner.projection()
-    }
-
-    fn metrics(&self) -> &ExecutionPlanMetricsSet {
-        self.inner.metrics()
-    }
-
-    fn file_type(&self) -> &str {
-        self.inner.file_type()
-    }
-
-    fn fmt_extra(&self, format: DisplayFormatType, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        self.inner.fmt_extra(format, f)
-    }
-
-    fn supports_repartitioning(&self) -> bool {
-        self.inner.supports_repartitioning()
-    }
-
-    fn try_pushdown_filters(
-        &self,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
-        _config: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let kept = vec![PushedDown::No; filters.len()];
-        Ok(FilterPushdownPropagation::with_parent_pushdown_result(kept))
-    }
-
-    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
-        let pushed = self.inner.try_pushdown_projection(projection)?;
-        Ok(pushed.map(|inner| Self::over(&self.place, inner)))
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        self.inner.apply_expressions(f)
-    }
-}
-
-struct WatchingOpener {
-    place: Arc<Place>,
-    inner: Arc<dyn FileOpener>,
-}
-
-impl FileOpener for WatchingOpener {
-    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
-        let (place, meta) = (Arc::clone(&self.place), file.object_meta.clone());
-        let opening = self.inner.open(file)?;
-        Ok(async move {
-            let rows = match opening.await {
-                Ok(rows) => rows,
-                Err(error) => return Err(place.explain(&meta, error).await),
-            };
-            // After the last batch the version is checked once; after an error nothing more comes.
-            let watched = stream::unfold(Some((rows, place, meta)), |state| async move {
-                let (mut rows, place, meta) = state?;
-                match rows.next().await {
-                    Some(Ok(batch)) => Some((Ok(batch), Some((rows, place, meta)))),
-                    Some(Err(error)) => Some((Err(place.explain(&meta, error).await), None)),
-                    None => place.check_version(&meta).await.err().map(|error| (Err(error.into()), None)),
-                }
-            });
-            Ok(watched.boxed())
-        }
-        .boxed())
-    }
 }

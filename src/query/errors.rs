@@ -48,9 +48,11 @@ fn translate(error: &DataFusionError, text: &str) -> Error {
                 .with_hint("Narrow the rows or columns that the statement reads, or give the server more memory.")
         }
         DataFusionError::ArrowError(arrow, _) => arrow_error(arrow, text),
-        DataFusionError::ParquetError(parquet) => {
-            Error::new(SqlState::DATA_CORRUPTED, format!("cannot read Parquet data: {parquet}"))
-        }
+        DataFusionError::ParquetError(parquet) => match parquet.source().and_then(|inner| inner.downcast_ref()) {
+            // A filter that runs inside the scan: what is wrong with a file has been said with its name.
+            Some(arrow) => arrow_error(arrow, text),
+            None => Error::new(SqlState::DATA_CORRUPTED, format!("cannot read Parquet data: {parquet}")),
+        },
         DataFusionError::ObjectStore(store) => {
             Error::new(SqlState::IO_ERROR, format!("cannot read from the lake: {store}"))
         }

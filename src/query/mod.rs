@@ -12,7 +12,7 @@ pub mod postgres;
 pub mod run;
 mod stoppable;
 
-pub use parameters::arrow_type as parameter_type;
+pub use parameters::{arrow_type as parameter_type, assign};
 pub use parse::{Kind, Parsed, parse};
 pub use plan::{Column, Planned, Shape, bind, constant, plan};
 pub use run::{Flow, start};

@@ -4,17 +4,26 @@ use std::ops::ControlFlow;
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
+use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement,
     TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
+
+use super::postgres::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
 
 /// Types found in the text, by position from 0.
 #[derive(Debug, Default)]
 pub struct ParameterHints(Vec<Option<DataType>>);
 
 impl ParameterHints {
+    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`. What was found before holds.
+    pub fn read(&mut self, statement: &Statement) {
+        // The visitor never breaks.
+        let _ = statement.visit(self);
+    }
+
     /// The type that the text tells for a parameter, if any.
     pub fn get(&self, index: usize) -> Option<DataType> {
         self.0.get(index).cloned().flatten()
@@ -36,11 +45,31 @@ pub fn index_of(placeholder: &str) -> Option<usize> {
     placeholder.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`.
-pub fn hints(statement: &Statement) -> ParameterHints {
-    let mut hints = ParameterHints::default();
-    let _ = statement.visit(&mut hints);
-    hints
+/// A parameter of a type that was declared or written down: sixteen bytes are then a uuid.
+pub fn field(data_type: DataType) -> FieldRef {
+    Arc::new(match data_type {
+        UUID_STORAGE => uuid_field(""),
+        DataType::List(item) if *item.data_type() == UUID_STORAGE => {
+            Field::new("", DataType::List(Arc::new(uuid_field(Field::LIST_FIELD_DEFAULT_NAME))), true)
+        }
+        other => Field::new("", other, true),
+    })
+}
+
+/// A parameter of the type of what it is compared with: what else its field says does not go with it.
+pub fn like(other: &FieldRef) -> FieldRef {
+    Arc::new(if is_uuid(other) { uuid_field("") } else { Field::new("", other.data_type().clone(), true) })
+}
+
+/// The value of a parameter of EXECUTE, in the parameter's type.
+pub fn assign(value: ScalarValue, parameter: &Field) -> datafusion::error::Result<ScalarValue> {
+    match value.try_as_str() {
+        Some(text) if is_uuid(parameter) => {
+            let bytes = text.map(parse_uuid).transpose()?;
+            Ok(ScalarValue::FixedSizeBinary(16, bytes.map(Vec::from)))
+        }
+        _ => value.cast_to(parameter.data_type()),
+    }
 }
 
 /// Puts the types that the client declared into the statement, as casts of the placeholders,
@@ -81,6 +110,7 @@ fn sql_type(arrow: &DataType) -> Option<SqlType> {
         }
         DataType::Utf8 => SqlType::Text,
         DataType::Binary => SqlType::Bytea,
+        &UUID_STORAGE => SqlType::Uuid,
         DataType::Date32 => SqlType::Date,
         DataType::Interval(_) => SqlType::Interval { fields: None, precision: None },
         DataType::Timestamp(_, None) => SqlType::Timestamp(MICROSECONDS, TimezoneInfo::None),
@@ -138,6 +168,7 @@ pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
         SqlType::DoublePrecision | SqlType::Double(_) | SqlType::Float8 | SqlType::Float(_) => DataType::Float64,
         SqlType::Text | SqlType::Varchar(_) | SqlType::CharacterVarying(_) | SqlType::String(_) => DataType::Utf8,
         SqlType::Bytea => DataType::Binary,
+        SqlType::Uuid => UUID_STORAGE,
         SqlType::Date => DataType::Date32,
         SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         SqlType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {

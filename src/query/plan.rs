@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ParamValues};
 use datafusion::execution::SessionState;
@@ -26,7 +27,7 @@ use crate::error::{Error, Result, SqlState};
 pub struct Planned {
     pub plan: LogicalPlan,
     /// Types of `$1`, `$2` ...: what the client declared, else what the place asks for.
-    pub parameters: Vec<DataType>,
+    pub parameters: Vec<FieldRef>,
     pub columns: Vec<Column>,
     pub shape: Shape,
 }
@@ -67,9 +68,12 @@ pub async fn plan(
 ) -> Result<Planned> {
     let state = ctx.state();
     let mut statement = statement.clone();
-    let hints = parameters::hints(&statement);
+    let mut hints = ParameterHints::default();
+    hints.read(&statement);
     postgres::rewrite(&mut statement)?;
     tributary_udfs::rewrite(&mut statement).map_err(|e| errors::from_user_error(&e, source))?;
+    // The options of our scalar functions have said their types by now.
+    hints.read(&statement);
     let shape = shape_of(&mut statement)?;
     let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
@@ -123,10 +127,14 @@ pub fn bind(planned: &Planned, values: Vec<ScalarValue>, text: &str) -> Result<L
     if values.is_empty() {
         return Ok(planned.plan.clone());
     }
+    let values = values.into_iter().zip(&planned.parameters).map(|(value, parameter)| {
+        let metadata = (!parameter.metadata().is_empty()).then(|| FieldMetadata::from(parameter.as_ref()));
+        ScalarAndMetadata::new(value, metadata)
+    });
     planned
         .plan
         .clone()
-        .replace_params_with_values(&ParamValues::from(values))
+        .replace_params_with_values(&ParamValues::List(values.collect()))
         .map_err(|e| errors::from_datafusion(&e, text))
 }
 
@@ -212,7 +220,7 @@ fn type_parameters(
     declared: &[Option<DataType>],
     hints: &ParameterHints,
     text: &str,
-) -> Result<(LogicalPlan, Vec<DataType>)> {
+) -> Result<(LogicalPlan, Vec<FieldRef>)> {
     let inferred = plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
     let items = array_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
     let highest = inferred
@@ -222,20 +230,15 @@ fn type_parameters(
         .max()
         .unwrap_or(0)
         .max(declared.len());
-    let types: Vec<DataType> = (0..highest)
+    let types: Vec<FieldRef> = (0..highest)
         .map(|index| {
-            declared
-                .get(index)
-                .cloned()
-                .flatten()
-                .or_else(|| hints.get(index))
+            let written = declared.get(index).cloned().flatten().or_else(|| hints.get(index));
+            written
+                .map(parameters::field)
                 .or_else(|| items.get(&index).cloned())
-                .or_else(|| {
-                    let field = inferred.get(&format!("${}", index + 1))?.as_ref()?;
-                    Some(field.data_type().clone())
-                })
-                .filter(|data_type| !data_type.is_null())
-                .unwrap_or(DataType::Utf8)
+                .or_else(|| inferred.get(&format!("${}", index + 1))?.as_ref().map(parameters::like))
+                .filter(|field| !field.data_type().is_null())
+                .unwrap_or_else(|| parameters::field(DataType::Utf8))
         })
         .collect();
     if types.is_empty() {
@@ -251,7 +254,7 @@ fn type_parameters(
 }
 
 /// `x = ANY($1)` takes a list of what `x` is: types by position.
-fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, DataType>> {
+fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, FieldRef>> {
     let mut found = HashMap::new();
     plan.apply_with_subqueries(|node| {
         let mut schema = DFSchema::empty();
@@ -262,14 +265,15 @@ fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usi
                     && call.name() == "array_has"
                     && let [Expr::Placeholder(list), item] = call.args.as_slice()
                     && let Some(index) = parameters::index_of(&list.id)
-                    && let Ok(data_type) = item.get_type(&schema)
+                    && let Ok((_, item)) = item.to_field(&schema)
                 {
-                    let data_type = match data_type {
-                        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-                        DataType::Dictionary(_, values) => *values,
-                        other => other,
+                    let item = match item.data_type() {
+                        DataType::Utf8View | DataType::LargeUtf8 => parameters::field(DataType::Utf8),
+                        DataType::Dictionary(_, values) => parameters::field(values.as_ref().clone()),
+                        _ => parameters::like(&item),
                     };
-                    found.insert(index, DataType::List(Arc::new(Field::new_list_field(data_type, true))));
+                    let item = item.as_ref().clone().with_name(Field::LIST_FIELD_DEFAULT_NAME);
+                    found.insert(index, Arc::new(Field::new("", DataType::List(Arc::new(item)), true)));
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
@@ -278,15 +282,14 @@ fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usi
     Ok(found)
 }
 
-fn with_type(expr: Expr, types: &[DataType]) -> Transformed<Expr> {
+fn with_type(expr: Expr, types: &[FieldRef]) -> Transformed<Expr> {
     let Expr::Placeholder(Placeholder { id, field }) = expr else {
         return Transformed::no(expr);
     };
-    let Some(data_type) = parameters::index_of(&id).and_then(|index| types.get(index)) else {
+    let Some(typed) = parameters::index_of(&id).and_then(|index| types.get(index)) else {
         return Transformed::no(Expr::Placeholder(Placeholder { id, field }));
     };
-    let typed: FieldRef = Arc::new(Field::new("", data_type.clone(), true));
-    Transformed::yes(Expr::Placeholder(Placeholder { id, field: Some(typed) }))
+    Transformed::yes(Expr::Placeholder(Placeholder { id, field: Some(Arc::clone(typed)) }))
 }
 
 fn columns(plan: &LogicalPlan) -> Vec<Column> {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::context::SessionContext;
@@ -58,7 +58,7 @@ impl Notice {
 pub struct Prepared {
     pub parsed: Parsed,
     /// Types of the parameters, in order.
-    pub parameters: Vec<DataType>,
+    pub parameters: Vec<FieldRef>,
     /// Columns of the answer; empty where there are no rows.
     pub columns: Vec<Column>,
     declared: Vec<Option<DataType>>,
@@ -138,7 +138,7 @@ impl Session {
         }));
         let context = engine.session(Arc::new(catalog.clone()), |mut builder| {
             SessionCatalog::configure(builder.config().get_or_insert_default().options_mut());
-            builder
+            query::postgres::configure(builder)
         });
         query::postgres::register(&context, &catalog).map_err(|e| query::errors::from_datafusion(&e, ""))?;
         catalog.bind_planner(context.state_weak_ref());

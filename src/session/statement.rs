@@ -491,8 +491,7 @@ async fn execute(
     let mut values = Vec::with_capacity(parameters.len());
     for (expr, target) in parameters.iter().zip(&prepared.parameters) {
         let value = constant(session, expr, parsed).await?;
-        let value = value.cast_to(target).map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?;
-        values.push(value);
+        values.push(query::assign(value, target).map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?);
     }
     Box::pin(session.execute(&prepared, values)).await
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::FieldRef;
 use datafusion::scalar::ScalarValue;
 use futures::{Sink, SinkExt};
 use parking_lot::Mutex;
@@ -222,20 +222,20 @@ impl Connection {
             ));
         }
         let zone = self.session()?.time_zone();
-        let targets: &[DataType] = prepared.as_ref().map_or(&[], |p| &p.parameters);
+        let targets: &[FieldRef] = prepared.as_ref().map_or(&[], |p| &p.parameters);
         let values = targets
             .iter()
             .zip(parameters)
             .enumerate()
             .map(|(index, (target, bytes))| {
-                let inferred = parameter_type(target);
+                let inferred = types::pg_type(target);
                 let pg = declared.get(index).cloned().flatten().unwrap_or(inferred);
                 let binary = match parameter_formats {
                     [] => false,
                     [one] => *one == 1,
                     many => many.get(index).is_some_and(|code| *code == 1),
                 };
-                params::decode(index + 1, bytes.as_ref(), &pg, binary, target, &zone)
+                params::decode(index + 1, bytes.as_ref(), &pg, binary, target.data_type(), &zone)
             })
             .collect::<Result<Vec<_>>>()?;
         let mut portals = self.portals.lock();
@@ -398,11 +398,6 @@ impl Drop for Connection {
             session.cancel();
         }
     }
-}
-
-/// The type in which a parameter is announced and, where the client named none, read.
-pub(super) fn parameter_type(target: &DataType) -> Type {
-    types::pg_type(&datafusion::arrow::datatypes::Field::new("", target.clone(), true))
 }
 
 /// The columns of an answer in the formats that were asked for.

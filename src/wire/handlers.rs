@@ -25,7 +25,7 @@ use pgwire::messages::simplequery::Query;
 use pgwire::messages::startup::{Authentication, BackendKeyData};
 use pgwire::messages::{PgWireBackendMessage as Message, PgWireFrontendMessage};
 
-use super::connection::{Connection, Progress, describe, parameter_type};
+use super::connection::{Connection, Progress, describe};
 use super::{errors, types};
 use crate::error::{Error, SqlState};
 use crate::query;
@@ -305,7 +305,7 @@ impl ExtendedQueryHandler for Connection {
             let targets = prepared.as_ref().map_or(&[][..], |p| &p.parameters);
             let oids = targets.iter().enumerate().map(|(index, target)| {
                 let known = declared.get(index).cloned().flatten();
-                known.unwrap_or_else(|| parameter_type(target)).oid()
+                known.unwrap_or_else(|| types::pg_type(target)).oid()
             });
             let parameters = ParameterDescription::new(oids.collect());
             client.feed(Message::ParameterDescription(parameters)).await?;

@@ -9,7 +9,7 @@ use pgwire::api::Type;
 
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
-use crate::query::postgres::interval_text;
+use crate::query::postgres::{interval_text, parse_uuid};
 
 /// Where a parameter stands in the statement, for messages.
 #[derive(Clone, Copy)]
@@ -88,9 +88,9 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
         Type::INTERVAL => ScalarValue::Utf8(Some(interval_text(text.trim()).into_owned()))
             .cast_to(&DataType::Interval(IntervalUnit::MonthDayNano))
             .map_err(|e| place.wrong(&e.strip_backtrace())),
-        Type::UUID => match decode_hex(&text.replace('-', "")).map(<[u8; 16]>::try_from) {
-            Some(Ok(bytes)) => Ok(ScalarValue::Utf8(Some(uuid_text(&bytes)))),
-            _ => Err(place.wrong("it is not a UUID")),
+        Type::UUID => match parse_uuid(text) {
+            Ok(bytes) => Ok(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec()))),
+            Err(error) => Err(error.with_detail(format!("It is the value of parameter ${}.", place.number))),
         },
         Type::BYTEA => match text.strip_prefix("\\x") {
             Some(hex) => decode_hex(hex)
@@ -149,7 +149,7 @@ fn from_binary(place: Place<'_>, bytes: &[u8], pg: &Type) -> Result<ScalarValue>
         }
         Type::INTERVAL => interval_from_binary(place, bytes)?,
         Type::UUID => match <[u8; 16]>::try_from(bytes) {
-            Ok(bytes) => ScalarValue::Utf8(Some(uuid_text(&bytes))),
+            Ok(bytes) => ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec())),
             Err(_) => return Err(place.length(bytes.len())),
         },
         Type::JSONB => match bytes.split_first() {
@@ -322,11 +322,6 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     digits.chunks_exact(2).map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)).collect()
 }
 
-fn uuid_text(bytes: &[u8; 16]) -> String {
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +363,20 @@ mod tests {
         assert_eq!(decimal("."), None);
         let week = text(&Type::INTERVAL, "7 days 0:00:00").unwrap();
         assert_eq!(week, ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(0, 7, 0))));
+    }
+
+    #[test]
+    fn a_uuid_is_sixteen_bytes_in_both_formats() {
+        let bytes: Vec<u8> = (0..16).collect();
+        let value = ScalarValue::FixedSizeBinary(16, Some(bytes.clone()));
+        assert_eq!(text(&Type::UUID, "00010203-0405-0607-0809-0A0B0C0D0E0F").unwrap(), value);
+        let target = types::arrow_type(&Type::UUID).unwrap();
+        let binary = |sent: &[u8]| decode(1, Some(&Bytes::copy_from_slice(sent)), &Type::UUID, true, &target, "UTC");
+        assert_eq!(binary(&bytes).unwrap(), value);
+        assert_eq!(binary(&bytes[1..]).unwrap_err().state, SqlState::INVALID_BINARY_REPRESENTATION);
+        let error = text(&Type::UUID, "tea").unwrap_err();
+        assert_eq!(error.state, SqlState::INVALID_TEXT_REPRESENTATION);
+        assert_eq!(error.message, "invalid input syntax for type uuid: \"tea\"");
     }
 
     #[test]

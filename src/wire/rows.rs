@@ -22,6 +22,7 @@ use pgwire::messages::data::DataRow;
 use super::text::{self, Zone, put};
 use super::{binary, json, types};
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::uuid_text;
 
 /// How one column of a result is announced and written.
 #[derive(Clone, Debug)]
@@ -235,7 +236,7 @@ impl Values {
                 let v = a.value(row);
                 text::interval(out, v.months, v.days, v.nanoseconds);
             }
-            Self::Uuid(a) => uuid(out, a.as_fixed_size_binary().value(row)),
+            Self::Uuid(a) => out.put_slice(uuid_text(a.as_fixed_size_binary().value(row)).as_bytes()),
             Self::Json(a) => json::value(out, a, row)?,
             Self::List { list, items, .. } => {
                 let mut item = BytesMut::new();
@@ -328,15 +329,6 @@ fn intervals(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
 fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
     let offsets = list.value_offsets();
     offsets[row] as usize..offsets[row + 1] as usize
-}
-
-fn uuid(out: &mut BytesMut, bytes: &[u8]) {
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            out.put_u8(b'-');
-        }
-        put!(out, "{byte:02x}");
-    }
 }
 
 /// A cast that fails where a value does not fit, instead of giving NULL.

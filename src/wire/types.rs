@@ -5,11 +5,13 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use pgwire::api::Type;
 
+use crate::query::postgres::{UUID_STORAGE, is_uuid};
+
 /// The type that a column is announced as.
 ///
 /// Nested values that PostgreSQL has no array for (structs, maps, lists of lists) are JSON.
 pub fn pg_type(field: &Field) -> Type {
-    if field.extension_type_name() == Some("arrow.uuid") {
+    if is_uuid(field) {
         return Type::UUID;
     }
     match field.data_type() {
@@ -17,7 +19,7 @@ pub fn pg_type(field: &Field) -> Type {
         | DataType::LargeList(item)
         | DataType::FixedSizeList(item, _)
         | DataType::ListView(item)
-        | DataType::LargeListView(item) => array_of(&scalar_type(item.data_type())),
+        | DataType::LargeListView(item) => array_of(&pg_type(item)),
         DataType::Dictionary(_, values) => pg_type(&Field::new("", (**values).clone(), true)),
         other => scalar_type(other),
     }
@@ -58,6 +60,7 @@ fn array_of(item: &Type) -> Type {
         Type::NUMERIC => Type::NUMERIC_ARRAY,
         Type::TEXT => Type::TEXT_ARRAY,
         Type::BYTEA => Type::BYTEA_ARRAY,
+        Type::UUID => Type::UUID_ARRAY,
         Type::DATE => Type::DATE_ARRAY,
         Type::TIME => Type::TIME_ARRAY,
         Type::TIMESTAMP => Type::TIMESTAMP_ARRAY,
@@ -119,10 +122,11 @@ pub fn arrow_type(pg: &Type) -> Option<DataType> {
         Type::FLOAT4 => DataType::Float32,
         Type::FLOAT8 => DataType::Float64,
         Type::NUMERIC => DataType::Decimal128(38, 12),
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR | Type::UUID | Type::JSON | Type::JSONB => {
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::CHAR | Type::JSON | Type::JSONB => {
             DataType::Utf8
         }
         Type::BYTEA => DataType::Binary,
+        Type::UUID => UUID_STORAGE,
         Type::DATE => DataType::Date32,
         Type::TIME => DataType::Time64(TimeUnit::Microsecond),
         Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -135,6 +139,7 @@ pub fn arrow_type(pg: &Type) -> Option<DataType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::postgres::uuid_field;
 
     fn of(data_type: DataType) -> Type {
         pg_type(&Field::new("x", data_type, true))
@@ -152,6 +157,14 @@ mod tests {
         assert_eq!(of(list(DataType::Utf8View)), Type::TEXT_ARRAY);
         assert_eq!(of(list(list(DataType::Int64))), Type::JSON);
         assert_eq!(of(DataType::Struct(Vec::<Field>::new().into())), Type::JSON);
+    }
+
+    #[test]
+    fn sixteen_bytes_are_a_uuid_where_their_field_says_so() {
+        assert_eq!(of(UUID_STORAGE), Type::BYTEA);
+        assert_eq!(pg_type(&uuid_field("id")), Type::UUID);
+        let list = DataType::List(Arc::new(uuid_field(Field::LIST_FIELD_DEFAULT_NAME)));
+        assert_eq!(of(list), Type::UUID_ARRAY);
     }
 
     #[test]

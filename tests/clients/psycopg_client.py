@@ -19,6 +19,7 @@ from checks import check, contains, equal, run, wrong_today
 SLOW = "select sum(a.value * b.value) from generate_series(1, 100000000) as a(value), generate_series(1, 1000) as b(value)"
 LEVELS = [("Ana", 3), ("Bo", 1), ("Eve", 0), ("李雷", 2), ("韩梅梅", 1)]
 DAY_AND_TIME = datetime(2026, 3, 1, 9, 30, 0, 250_000)
+VISITOR = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 FORMATS = [("%t", False), ("%b", False), ("%t", True), ("%b", True)]
 
 
@@ -136,9 +137,29 @@ def intervals_come_back():
     comes_back(timedelta(days=7), timedelta(0), timedelta(days=-1, hours=1, microseconds=1), timedelta(hours=26, seconds=1))
 
 
-@wrong_today("a uuid parameter comes back as text")
+@check
 def uuids_come_back():
-    comes_back(uuid.UUID("00112233-4455-6677-8899-aabbccddeeff"))
+    comes_back(VISITOR, uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), [VISITOR, None])
+    for placeholder, binary in FORMATS:
+        equal(value(f"select {placeholder}::uuid", [VISITOR], binary), VISITOR)
+        equal(value(f"select {placeholder}::text", [VISITOR], binary), str(VISITOR))
+
+
+@check
+def a_uuid_is_found_by_a_parameter_of_any_spelling():
+    visitors = "(select id::uuid as id from (values ('%s'), (null)) as v (id)) as visitors" % VISITOR
+    for placeholder, binary in FORMATS:
+        for sent in [VISITOR, str(VISITOR), VISITOR.hex.upper()]:
+            if sent is VISITOR or placeholder == "%t":
+                equal(ask(f"select id from {visitors} where id = {placeholder}", [sent], binary), [(VISITOR,)])
+        equal(ask(f"select id from {visitors} where id = any({placeholder})", [[VISITOR]], binary), [(VISITOR,)])
+
+
+@check
+def text_that_is_no_uuid_is_22P02():
+    for statement in ["select %s::uuid", "select 1 where '00112233-4455-6677-8899-aabbccddeeff'::uuid = %s"]:
+        error = fails(errors.InvalidTextRepresentation, statement, ["tea"])
+        contains(str(error), 'invalid input syntax for type uuid: "tea"')
 
 
 @check

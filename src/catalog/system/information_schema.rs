@@ -7,7 +7,7 @@ use super::functions::{ListedFunction, argument_type, result_type};
 use super::info::FunctionKind;
 use super::relations::{columns_now, is_nullable, view_definition};
 use super::rows::{Cell, Rows};
-use super::types::{NO_TYPMOD, column_type, format_type, numeric_precision_scale, parse_type};
+use super::types::{NO_TYPMOD, field_type, format_type, numeric_precision_scale, parse_type};
 use super::{OWNER, SystemTables};
 use crate::catalog::server::DATABASE;
 use crate::catalog::snapshot::{PUBLIC, Relation, RelationBody, RelationKind, Snapshot};
@@ -158,7 +158,7 @@ fn push_columns(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, syste
     for (index, field) in columns.fields().iter().enumerate() {
         let (kind, typmod) = shape
             .and_then(|shape| parse_type(&shape.column_types[index]).map(|kind| (kind, NO_TYPMOD)))
-            .unwrap_or_else(|| column_type(field.data_type()));
+            .unwrap_or_else(|| field_type(field));
         let numbers = numeric_facts(&kind, typmod);
         rows.push(vec![
             DATABASE.into(),

@@ -28,7 +28,7 @@ pub use provider::SystemTable;
 pub use relations::view_definition;
 pub use rows::{Cell, build_column};
 pub use shape::Shape;
-pub use types::{column_type, format_type, parse_type};
+pub use types::{field_type, format_type, parse_type};
 
 use self::statics::StaticRows;
 use super::name::QualifiedName;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::rows::{Cell, Rows};
-use super::types::{column_type, parse_type, type_collation, type_length};
+use super::types::{field_type, parse_type, type_collation, type_length};
 use super::{OWNER_OID, SystemTables};
 use crate::catalog::oids::Oid;
 use crate::catalog::snapshot::{Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
@@ -184,7 +184,7 @@ fn push_attributes(rows: &mut Rows, relation: &Relation, columns: &SchemaRef, sy
         // Columns of PostgreSQL's own relations have types that Arrow cannot tell apart, such as oid and name.
         let (kind, typmod) = shape
             .and_then(|shape| parse_type(&shape.column_types[index]).map(|kind| (kind, -1)))
-            .unwrap_or_else(|| column_type(field.data_type()));
+            .unwrap_or_else(|| field_type(field));
         let length = type_length(&kind);
         let is_list = matches!(field.data_type(), DataType::List(_) | DataType::LargeList(_));
         rows.push(vec![

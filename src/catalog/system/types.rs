@@ -1,18 +1,24 @@
 //! Which PostgreSQL type a column of ours is, and how PostgreSQL writes types.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use postgres_types::{Kind, Type};
 
 use crate::catalog::oids::Oid;
+use crate::lake::is_uuid;
 
 /// The typmod of a type without modifier.
 pub const NO_TYPMOD: i32 = -1;
+
+/// The PostgreSQL type and typmod of a field: a uuid is one by what its field says, not by how it is stored.
+pub fn field_type(field: &Field) -> (Type, i32) {
+    if is_uuid(field) { (Type::UUID, NO_TYPMOD) } else { column_type(field.data_type()) }
+}
 
 /// The PostgreSQL type and typmod of a column (`decisions.md` calls it the types on the wire).
 ///
 /// Unsigned integers take the next larger signed type, unsigned 64-bit ones `int8`;
 /// structs are records, maps and nested lists `jsonb`.
-pub fn column_type(data_type: &DataType) -> (Type, i32) {
+fn column_type(data_type: &DataType) -> (Type, i32) {
     match data_type {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
@@ -25,7 +31,7 @@ pub fn column_type(data_type: &DataType) -> (Type, i32) {
         | DataType::ListView(item)
         | DataType::LargeListView(item)
         | DataType::FixedSizeList(item, _) => {
-            let (element, typmod) = column_type(item.data_type());
+            let (element, typmod) = field_type(item);
             (array_of(&element), typmod)
         }
         other => (scalar_type(other), NO_TYPMOD),
@@ -63,6 +69,7 @@ fn array_of(element: &Type) -> Type {
         Type::NUMERIC => Type::NUMERIC_ARRAY,
         Type::TEXT => Type::TEXT_ARRAY,
         Type::BYTEA => Type::BYTEA_ARRAY,
+        Type::UUID => Type::UUID_ARRAY,
         Type::DATE => Type::DATE_ARRAY,
         Type::TIME => Type::TIME_ARRAY,
         Type::TIMESTAMP => Type::TIMESTAMP_ARRAY,
@@ -219,13 +226,25 @@ fn system_types() -> impl Iterator<Item = Type> {
 mod tests {
     use std::sync::Arc;
 
-    use datafusion::arrow::datatypes::{Field, TimeUnit};
+    use datafusion::arrow::datatypes::TimeUnit;
 
     use super::*;
+    use crate::lake::uuid_field;
 
     fn shown(data_type: &DataType) -> String {
-        let (kind, typmod) = column_type(data_type);
+        shown_field(&Field::new("x", data_type.clone(), true))
+    }
+
+    fn shown_field(field: &Field) -> String {
+        let (kind, typmod) = field_type(field);
         format_type(kind.oid(), Some(typmod))
+    }
+
+    #[test]
+    fn sixteen_bytes_are_a_uuid_where_their_field_says_so() {
+        assert_eq!(shown_field(&uuid_field("id")), "uuid");
+        assert_eq!(shown(uuid_field("id").data_type()), "bytea");
+        assert_eq!(shown(&DataType::List(Arc::new(uuid_field("item")))), "uuid[]");
     }
 
     #[test]

@@ -211,3 +211,33 @@ async fn the_known_schema_is_there_without_asking() {
     assert_eq!(schema.field(1).data_type(), &DataType::Int64);
     assert_eq!(table.estimated_rows(), Some(1));
 }
+
+#[tokio::test]
+async fn a_column_of_uuids_is_one_whoever_wrote_it() {
+    use datafusion::parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType};
+    use datafusion::parquet::file::writer::SerializedFileWriter;
+    use datafusion::parquet::schema::parser::parse_message_type;
+
+    let folder = tempfile::tempdir().unwrap();
+    // By Arrow's name, as we write it.
+    let schema = Arc::new(datafusion::arrow::datatypes::Schema::new(vec![crate::lake::uuid_field("id")]));
+    let ids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[1_u8; 16]].into_iter()).unwrap());
+    write(&folder.path().join("t/arrow.parquet"), &RecordBatch::try_new(schema, vec![ids]).unwrap());
+    // By Parquet's name, as other engines write it.
+    let stored = Arc::new(parse_message_type("message m { required fixed_len_byte_array(16) id (UUID); }").unwrap());
+    let file = fs::File::create(folder.path().join("t/other.parquet")).unwrap();
+    let mut writer = SerializedFileWriter::new(file, stored, Default::default()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    let value = FixedLenByteArray::from(vec![2_u8; 16]);
+    column.typed::<FixedLenByteArrayType>().write_batch(&[value], None, None).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    writer.close().unwrap();
+
+    let (lake, runtime) = open(folder.path()).await;
+    let schema = lake.tables()["t"].schema().await.unwrap();
+    assert!(crate::lake::is_uuid(schema.field(0)), "{schema:?}");
+    let context = session(&lake, &runtime, 2).await;
+    assert_eq!(answer(&context, "select id from t order by id").await.unwrap(), ["01".repeat(16), "02".repeat(16)]);
+}

@@ -62,10 +62,8 @@ fn rewrite_cast(operand: &mut Box<Expr>, data_type: &DataType) {
 
 /// A time without a stated precision counts microseconds; DataFusion's nanoseconds end in 2262.
 fn widen(data_type: &mut DataType) {
-    match data_type {
-        DataType::Timestamp(precision, _) if precision.is_none() => *precision = MICROSECONDS,
-        DataType::Uuid => *data_type = DataType::Text,
-        _ => {}
+    if let DataType::Timestamp(precision @ None, _) = data_type {
+        *precision = MICROSECONDS;
     }
 }
 

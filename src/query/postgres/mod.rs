@@ -1,7 +1,7 @@
 //! PostgreSQL compatibility: rewrites of a parsed statement before it is planned, and the functions clients call.
 //!
 //! [`rewrite`] turns what PostgreSQL allows and DataFusion does not into something that means the same;
-//! [`functions::register`] gives a connection `version()`, `format_type()`, `pg_table_is_visible()` and their like;
+//! [`register`] gives a connection `version()`, `format_type()`, `pg_table_is_visible()` and their like;
 //! [`label`] is the name a result column shows to the client.
 
 mod ast;
@@ -13,16 +13,36 @@ pub mod functions;
 mod labels;
 mod literals;
 mod subqueries;
+mod uuids;
 
 use std::ops::ControlFlow;
 
+use std::sync::Arc;
+
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
 pub use crate::catalog::column_label as label;
-pub use functions::register;
 pub use literals::interval_text;
+pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field, uuid_text};
 
+use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
+
+/// Tells the planner of a connection that is being built about PostgreSQL's types.
+pub fn configure(builder: SessionStateBuilder) -> SessionStateBuilder {
+    builder.with_type_planner(Arc::new(uuids::Uuids))
+}
+
+/// Registers what clients call, and what casts from and to PostgreSQL's types are, in a connection's context.
+pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusion::error::Result<()> {
+    functions::register(context, catalog)?;
+    let state = context.state_ref();
+    let mut state = state.write();
+    state.register_expr_planner(Arc::new(uuids::Uuids))?;
+    state.register_function_rewrite(Arc::new(uuids::UuidCasts))
+}
 
 /// Rewrites a statement so that DataFusion plans what PostgreSQL would have meant by it.
 ///

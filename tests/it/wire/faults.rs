@@ -90,6 +90,49 @@ async fn a_half_written_file_is_named_and_other_tables_work() {
     }
 }
 
+/// Overwrites what a Parquet file has between its first bytes and its footer.
+fn with_spoilt_body(mut file: Vec<u8>) -> Vec<u8> {
+    let length = file.len();
+    let footer = u32::from_le_bytes(file[length - 8..length - 4].try_into().expect("four bytes")) as usize + 8;
+    file[4..length - footer].fill(0xA5);
+    file
+}
+
+#[tokio::test]
+async fn damage_behind_a_sound_footer_is_named_by_every_query_that_reads_it() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("sales")).expect("an empty folder");
+    write(&folder.path().join("sales/whole.parquet"), parquet());
+    write(&folder.path().join("sales/spoilt.parquet"), with_spoilt_body(parquet()));
+    write(&folder.path().join("sold.parquet"), parquet());
+    write(&folder.path().join("people.csv"), "name\nDiana\n");
+    let server = serve(&folder);
+    let client = server.connect().await;
+    for sql in [
+        "SELECT * FROM sales",
+        "SELECT sum(orders) FROM sales WHERE orders > 5",
+        "SELECT orders, count(*) FROM sales GROUP BY orders ORDER BY orders LIMIT 1",
+        "SELECT p.name FROM people AS p JOIN sales AS s ON s.orders = character_length(p.name)",
+        "SELECT funnel(to_timestamp(orders), '1 day', orders = 5) FROM sales",
+        "SELECT orders FROM sold UNION SELECT orders FROM sales",
+    ] {
+        for partitions in [1, 4] {
+            let set = format!("SET datafusion.execution.target_partitions = {partitions}");
+            client.batch_execute(&set).await.expect("it can be set");
+            let error = client.query(sql, &[]).await.expect_err(sql);
+            let error = db_error(&error);
+            assert_eq!(error.code().code(), "XX001", "{sql}: {error}");
+            assert!(error.message().contains("sales/spoilt.parquet"), "{sql}: {error}");
+            assert!(error.detail().is_some_and(|cause| !cause.is_empty()), "{sql}: {error:?}");
+        }
+    }
+    // The connection goes on, as do other tables and what the footer alone answers.
+    assert_eq!(count(&client, "people").await.expect("another table"), 1);
+    assert_eq!(count(&client, "sales").await.expect("the footers count the rows"), 4);
+    let sold = client.query_one("SELECT sum(orders)::bigint FROM sold", &[]).await.expect("another table");
+    assert_eq!(sold.get::<_, i64>(0), 11);
+}
+
 #[tokio::test]
 async fn a_csv_row_that_cannot_be_read_names_its_file() {
     let folder = folder();

@@ -5,6 +5,7 @@ mod interrupts;
 mod portals;
 mod raw;
 mod sessions;
+mod uuids;
 
 use tokio_postgres::error::DbError;
 

@@ -39,6 +39,46 @@ async fn a_window_named_within_is_an_interval_too() {
 }
 
 #[tokio::test]
+async fn every_option_is_described_with_the_type_of_its_place() {
+    let server = Server::shared();
+    let client = server.connect().await;
+    let cases: [(&str, &[Type]); 8] = [
+        ("TAG_MATCH(ARRAY['VIP'], $1, ci => $2)", &[Type::TEXT, Type::BOOL]),
+        ("TAG_MATCH(ci => $1, ARRAY['VIP'], $2)", &[Type::BOOL, Type::TEXT]),
+        (
+            "FUNNEL(event_time, event = 'x', within => $1, mode => $2, compat => $3)",
+            &[Type::INTERVAL, Type::TEXT, Type::TEXT],
+        ),
+        ("FUNNEL_DURATIONS(event_time, '1 day', event = 'x', report => $1)", &[Type::TEXT]),
+        (
+            "SESSIONS(event_time, $1, max_duration => $2, max_events => $3, day_boundary_tz => $4)",
+            &[Type::INTERVAL, Type::INTERVAL, Type::INT8, Type::TEXT],
+        ),
+        (
+            "SESSIONIZE(event_time, $1, new_when => $2, end_when => $3) OVER (ORDER BY event_time)",
+            &[Type::INTERVAL, Type::BOOL, Type::BOOL],
+        ),
+        (
+            "ATTRIBUTE_TOTALS($1, event_time, event, conversion => $2, lookback => $3, lookback_touches => $4)",
+            &[Type::TEXT, Type::BOOL, Type::INTERVAL, Type::INT8],
+        ),
+        (
+            "ATTRIBUTE($1, event_time, event, conversion => $2, consume => $3, include_self => $4)",
+            &[Type::TEXT, Type::BOOL, Type::TEXT, Type::BOOL],
+        ),
+    ];
+    for (call, types) in cases {
+        let statement = client.prepare(&format!("SELECT {call} FROM events")).await.expect(call);
+        assert_eq!(statement.params(), types, "{call}");
+    }
+    let sql = "SELECT TAG_MATCH(ARRAY['VIP'], $1, ci => $2)";
+    for (ignores_case, matches) in [(true, true), (false, false)] {
+        let row = client.query_one(sql, &[&"vip", &ignores_case]).await.expect("it runs");
+        assert_eq!(row.get::<_, bool>(0), matches);
+    }
+}
+
+#[tokio::test]
 async fn a_window_may_be_bound_as_text_and_as_seconds() {
     let server = Server::shared();
     let client = server.connect().await;

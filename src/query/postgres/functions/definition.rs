@@ -7,12 +7,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use crate::catalog::system::{Cell, build_column, column_type, format_type};
+use crate::catalog::system::{Cell, build_column, field_type, format_type};
 use crate::catalog::{Oid, Relation, SessionCatalog, Snapshot};
 use crate::error::{Error, SqlState};
 
@@ -119,7 +119,7 @@ impl Call {
 /// The arguments of one row.
 pub struct Row<'a> {
     arguments: &'a [ArrayRef],
-    types: &'a [DataType],
+    fields: &'a [FieldRef],
     index: usize,
 }
 
@@ -130,8 +130,8 @@ impl Row<'_> {
     }
 
     /// The type that an argument had before it was coerced.
-    pub fn type_of(&self, argument: usize) -> &DataType {
-        &self.types[argument]
+    pub fn type_of(&self, argument: usize) -> &Field {
+        &self.fields[argument]
     }
 
     /// An object id; `None` where the argument is NULL, missing, not an id, or no id at all (negative).
@@ -272,7 +272,8 @@ impl ScalarUDFImpl for SessionFunction {
         match self.overload(types) {
             Some(kinds) => Ok(kinds.iter().zip(types).map(|(kind, given)| coerced(*kind, given)).collect()),
             None => {
-                let given: Vec<String> = types.iter().map(sql_name).collect();
+                let given: Vec<String> =
+                    types.iter().map(|given| sql_name(&Field::new("", given.clone(), true))).collect();
                 let message = format!("function {}({}) does not exist", self.function.name, given.join(", "));
                 Err(Error::new(SqlState::UNDEFINED_FUNCTION, message)
                     .with_hint("No function matches the given name and argument types.")
@@ -287,11 +288,10 @@ impl ScalarUDFImpl for SessionFunction {
         let row_count = if is_constant { 1 } else { args.number_rows };
         let arguments =
             args.args.iter().map(|argument| argument.to_array(row_count)).collect::<Result<Vec<ArrayRef>>>()?;
-        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let call = Call::new(&self.catalog);
         let cells = (0..row_count)
             .map(|index| {
-                let row = Row { arguments: &arguments, types: &types, index };
+                let row = Row { arguments: &arguments, fields: &args.arg_fields, index };
                 if self.function.is_strict && row.has_null() {
                     Ok(Cell::Null)
                 } else {
@@ -308,9 +308,9 @@ impl ScalarUDFImpl for SessionFunction {
 }
 
 /// A type in PostgreSQL's words.
-pub fn sql_name(data_type: &DataType) -> String {
-    if data_type.is_null() {
+pub fn sql_name(field: &Field) -> String {
+    if field.data_type().is_null() {
         return "unknown".to_owned();
     }
-    format_type(column_type(data_type).0.oid(), None)
+    format_type(field_type(field).0.oid(), None)
 }

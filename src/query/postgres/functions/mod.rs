@@ -12,6 +12,7 @@ mod session;
 mod single_value;
 mod tables;
 mod text;
+mod uuids;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
 pub(super) use single_value::SINGLE_VALUE;
+pub(super) use uuids::{uuid_in, uuid_out};
 
 use self::definition::SessionFunction;
 use crate::catalog::SessionCatalog;
@@ -36,6 +38,9 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     }
     for function in [create_array_upper_udf(), create_array_lower_udf(), create_parse_ident_udf()] {
         context.register_udf(function);
+    }
+    for function in [uuid_in(), uuid_out()] {
+        context.register_udf(ScalarUDF::clone(&function));
     }
     context.register_udaf(single_value::single_value());
     context.register_udf(ScalarUDF::new_from_impl(json::JsonBuildObject::default()));
