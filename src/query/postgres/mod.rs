@@ -10,6 +10,7 @@ mod casts;
 mod emptiness;
 mod expressions;
 pub mod functions;
+mod integers;
 mod labels;
 mod literals;
 mod subqueries;
@@ -41,7 +42,8 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     let state = context.state_ref();
     let mut state = state.write();
     state.register_expr_planner(Arc::new(uuids::Uuids))?;
-    state.register_function_rewrite(Arc::new(uuids::UuidCasts))
+    state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
+    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
 }
 
 /// Rewrites a statement so that DataFusion plans what PostgreSQL would have meant by it.

@@ -4,6 +4,7 @@
 //! They are registered per connection, because most of them answer for a session.
 
 mod definition;
+mod integers;
 mod json;
 mod objects;
 mod privileges;
@@ -22,6 +23,7 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
+pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use single_value::SINGLE_VALUE;
 pub(super) use uuids::{uuid_in, uuid_out};
 
