@@ -13,6 +13,7 @@ pub mod functions;
 mod integers;
 mod labels;
 mod literals;
+mod spans;
 mod subqueries;
 mod uuids;
 
@@ -42,7 +43,9 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     let state = context.state_ref();
     let mut state = state.write();
     state.register_expr_planner(Arc::new(uuids::Uuids))?;
+    state.register_expr_planner(Arc::new(spans::Spans))?;
     state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
+    state.register_function_rewrite(Arc::new(spans::FieldsOfSpans))?;
     state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
 }
 

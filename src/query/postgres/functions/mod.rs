@@ -11,6 +11,7 @@ mod privileges;
 mod registry;
 mod session;
 mod single_value;
+mod spans;
 mod tables;
 mod text;
 mod uuids;
@@ -25,6 +26,7 @@ use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
 pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use single_value::SINGLE_VALUE;
+pub(super) use spans::{interval_div, interval_mul, justify_hours};
 pub(super) use uuids::{uuid_in, uuid_out};
 
 use self::definition::SessionFunction;
@@ -41,7 +43,7 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in [create_array_upper_udf(), create_array_lower_udf(), create_parse_ident_udf()] {
         context.register_udf(function);
     }
-    for function in [uuid_in(), uuid_out()] {
+    for function in [uuid_in(), uuid_out(), interval_mul(), interval_div(), justify_hours()] {
         context.register_udf(ScalarUDF::clone(&function));
     }
     context.register_udaf(single_value::single_value());
