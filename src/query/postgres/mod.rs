@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use crate::catalog::column_label as label;
 pub use literals::interval_text;
-pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field, uuid_text};
+pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
 
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
