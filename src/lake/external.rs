@@ -14,6 +14,7 @@ use super::listing::{Format, list_files};
 use super::spec::{LakeSpec, Place};
 use super::table::{Declared, FileSet, LakeTable};
 use super::unify::{Unified, sql_name, table_type, widens_to};
+use super::uuid::{is_uuid, uuid_field};
 use crate::error::{Error, Result, SqlState};
 use crate::sealed::Sealed;
 
@@ -39,6 +40,9 @@ impl LakeTable {
         partition_cols: Vec<String>,
     ) -> Result<Arc<LakeTable>> {
         let text = text_options(format, &options)?;
+        if let Some(schema) = declared_schema.as_ref().filter(|_| format != Format::Parquet) {
+            refuse_uuids(format, schema)?;
+        }
         let place = Arc::new(Place::open(location, runtime).await?);
         let listed_at = Instant::now();
         let found = list_files(&place, &HashMap::new(), Some(format)).await?;
@@ -85,12 +89,24 @@ fn text_options(format: Format, options: &HashMap<String, String>) -> Result<Tex
     Ok(text)
 }
 
+/// The readers of text know no uuids.
+fn refuse_uuids(format: Format, schema: &Schema) -> Result<()> {
+    match schema.fields().iter().find(|field| is_uuid(field)) {
+        Some(field) => {
+            let message = format!("column \"{}\": {} has no type uuid", field.name(), format.name());
+            Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                .with_hint("Declare the column as text, and write it with ::uuid where it is used."))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The declared columns in the types that tables of files have: text as views, time in microseconds.
 fn in_table_types(schema: &Schema) -> Schema {
-    let fields = schema
-        .fields()
-        .iter()
-        .map(|field| Field::new(field.name(), table_type(field.data_type()), field.is_nullable()));
+    let fields = schema.fields().iter().map(|field| match is_uuid(field) {
+        true => uuid_field(field.name()).with_nullable(field.is_nullable()),
+        false => Field::new(field.name(), table_type(field.data_type()), field.is_nullable()),
+    });
     Schema::new(fields.collect::<Vec<_>>())
 }
 

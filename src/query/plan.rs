@@ -295,7 +295,7 @@ fn with_type(expr: Expr, types: &[FieldRef]) -> Transformed<Expr> {
 fn columns(plan: &LogicalPlan) -> Vec<Column> {
     let column = |(index, field): (usize, &FieldRef)| {
         let name = field_name(plan, index).unwrap_or_else(|| postgres::label(field.name()));
-        Column { name: name.to_owned(), field: Arc::clone(field) }
+        Column { name: name.to_owned(), field: postgres::result_field(plan, field) }
     };
     plan.schema().fields().iter().enumerate().map(column).collect()
 }

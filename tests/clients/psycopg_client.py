@@ -632,10 +632,12 @@ def errors_have_their_classes():
             raise AssertionError(f"{statement[:90]}: {wrong}") from None
 
 
-@wrong_today("integers wrap, as DataFusion computes them")
+@check
 def integer_arithmetic_that_overflows_is_22003():
     fails(errors.NumericValueOutOfRange, "select 9223372036854775807 + 1")
     fails(errors.NumericValueOutOfRange, "select i64 - 1 from types where row_id = 2")
+    fails(errors.NumericValueOutOfRange, "select i32 * 2::integer from types where row_id = 2")
+    fails(errors.NumericValueOutOfRange, "select %s::bigint + %s::bigint", [2**62, 2**62])
 
 
 @check

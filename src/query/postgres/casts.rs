@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::ast::{call, called_function, folded, rename_call, string_constant, take};
+use super::ast::{call, called_function, cast, folded, rename_call, string_constant, take};
 use super::expressions::array_items;
 
 /// Rewrites a cast whose operand has been rewritten.
@@ -25,6 +25,9 @@ pub fn rewrite_expr(expr: &mut Expr) {
             {
                 // `'{1,2}'::int[]`
                 **operand = items;
+                read_uuids(operand, data_type);
+            } else if let (DataType::Array(_), Expr::Array(_)) = (&*data_type, operand.as_ref()) {
+                read_uuids(operand, data_type);
             } else if let Some(name) = read_object(operand)
                 && is_text(data_type)
             {
@@ -34,6 +37,16 @@ pub fn rewrite_expr(expr: &mut Expr) {
         }
         Expr::TypedString(typed) => normalize_type(&mut typed.data_type),
         _ => {}
+    }
+}
+
+/// The items of `ARRAY['...']::uuid[]` are read one by one: no list is cast so as a whole.
+fn read_uuids(items: &mut Expr, data_type: &DataType) {
+    let DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) = data_type else { return };
+    if let (Expr::Array(array), DataType::Uuid) = (items, item.as_ref()) {
+        for item in &mut array.elem {
+            *item = cast(take(item), DataType::Uuid);
+        }
     }
 }
 

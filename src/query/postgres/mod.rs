@@ -10,8 +10,10 @@ mod casts;
 mod emptiness;
 mod expressions;
 pub mod functions;
+mod integers;
 mod labels;
 mod literals;
+mod spans;
 mod subqueries;
 mod uuids;
 
@@ -25,7 +27,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use crate::catalog::column_label as label;
 pub use literals::interval_text;
-pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field, uuid_text};
+pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
 
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
@@ -41,7 +43,10 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     let state = context.state_ref();
     let mut state = state.write();
     state.register_expr_planner(Arc::new(uuids::Uuids))?;
-    state.register_function_rewrite(Arc::new(uuids::UuidCasts))
+    state.register_expr_planner(Arc::new(spans::Spans))?;
+    state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
+    state.register_function_rewrite(Arc::new(spans::FieldsOfSpans))?;
+    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
 }
 
 /// Rewrites a statement so that DataFusion plans what PostgreSQL would have meant by it.

@@ -3,16 +3,19 @@
 //! DataFusion keeps a uuid as sixteen bytes and casts neither way. Here a cast becomes a call, and a constant beside a
 //! uuid is read as one, as PostgreSQL does with a constant whose type nothing else gives.
 
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
-use datafusion::logical_expr::expr::{Between, Cast, InList};
+use datafusion::logical_expr::expr::{Between, Case, Cast, InList, Placeholder};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType};
 
 use super::functions::{uuid_in, uuid_out};
@@ -101,7 +104,9 @@ fn beside_uuid(other: &mut Expr, schema: &DFSchema, shown: impl Fn(&str) -> Stri
     }
 }
 
-/// Turns casts from and to uuid into calls, and constants in lists and ranges of uuids into uuids.
+/// Turns casts from and to uuid into calls, and constants that stand beside uuids into uuids.
+///
+/// What the operators of [`Uuids`] compare has been read while it was planned; the others have no hook there.
 #[derive(Debug)]
 pub struct UuidCasts;
 
@@ -139,9 +144,87 @@ impl FunctionRewrite for UuidCasts {
                 read_constant(high)?;
                 return Ok(Transformed::yes(expr));
             }
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::IsDistinctFrom | Operator::IsNotDistinctFrom,
+                right,
+            }) if is_text_constant(left) || is_text_constant(right) => {
+                let (constant, other) = if is_text_constant(left) { (left, right) } else { (right, left) };
+                if is_of_uuids(other, schema) {
+                    read_constant(constant)?;
+                    return Ok(Transformed::yes(expr));
+                }
+            }
+            Expr::Case(Case { expr: Some(operand), when_then_expr, .. })
+                if when_then_expr.iter().any(|(when, _)| is_text_constant(when)) && is_of_uuids(operand, schema) =>
+            {
+                for (when, _) in when_then_expr.iter_mut() {
+                    read_constant(when)?;
+                }
+                return Ok(Transformed::yes(expr));
+            }
             _ => {}
         }
         Ok(Transformed::no(expr))
+    }
+}
+
+/// The field of a result column: sixteen bytes are a uuid where all that come into the plan are.
+///
+/// DataFusion does not say of `coalesce(id, ...)`, CASE, `max(id)` or `array_agg(id)` what it says of `id`.
+pub fn result_field(plan: &LogicalPlan, field: &FieldRef) -> FieldRef {
+    let is_list = matches!(field.data_type(), DataType::List(item) if is_plain(item));
+    if !(is_list || is_plain(field)) || !only_uuids_come_in(plan).unwrap_or(false) {
+        return Arc::clone(field);
+    }
+    let (name, is_nullable) = (field.name(), field.is_nullable());
+    Arc::new(match is_list {
+        true => {
+            let items = DataType::List(Arc::new(uuid_field(Field::LIST_FIELD_DEFAULT_NAME)));
+            Field::new(name, items, is_nullable)
+        }
+        false => uuid_field(name).with_nullable(is_nullable),
+    })
+}
+
+fn is_plain(field: &Field) -> bool {
+    *field.data_type() == UUID_STORAGE && !is_uuid(field)
+}
+
+/// Whether no column of a table, no cast, no parameter and no function brings sixteen bytes that are no uuid.
+fn only_uuids_come_in(plan: &LogicalPlan) -> PlanResult<bool> {
+    let mut is_so = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            is_so &= !scan.source.schema().fields().iter().any(|field| is_plain(field));
+        }
+        let schema = merge_schema(&node.inputs());
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                is_so &= match expr {
+                    Expr::Cast(Cast { field, .. }) | Expr::Placeholder(Placeholder { field: Some(field), .. }) => {
+                        !is_plain(field)
+                    }
+                    Expr::ScalarFunction(call) => {
+                        let is_of_bytes = |arg: &Expr| matches!(arg.get_type(&schema), Ok(of) if holds_uuids(&of));
+                        call.args.iter().any(is_of_bytes)
+                            || !matches!(expr.get_type(&schema), Ok(UUID_STORAGE))
+                            || is_of_uuids(expr, &schema)
+                    }
+                    _ => true,
+                };
+                Ok(if is_so { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            })
+        })
+    })?;
+    Ok(is_so)
+}
+
+/// Whether a type is sixteen bytes, or a list of them.
+fn holds_uuids(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item) => *item.data_type() == UUID_STORAGE,
+        other => *other == UUID_STORAGE,
     }
 }
 

@@ -67,18 +67,18 @@ async fn every_session_that_differs_has_its_reason() {
         // starts a session that begins with a ping 5 seconds before it. Ours start with the event that was seen.
         ["1", "1", "1", "5", "0", "0", "3"],
         // Two ids of the browser at work at the same time, for two users: four sessions of theirs, two visits of ours.
-        ["1", "1", "2", "-8", "0", "5", "1"],
+        ["1", "1", "2", "-8.622", "0", "5", "1"],
         ["1", "1", "2", "0", "0", "1", "1"],
         ["1", "1", "2", "0", "0", "2", "1"],
-        ["1", "1", "2", "0", "3", "5", "1"],
+        ["1", "1", "2", "0", "3.556", "5", "1"],
         // The ninth equal one: its id comes again after 244 days. That is a second visit of ours; the package cuts
         // what is more than three days after a session's start.
-        ["2", "1", "1", "0", "21081608", "1", "1"],
+        ["2", "1", "1", "0", "21081608.543", "1", "1"],
         // The user's id changes twice inside of one id of the session, on three days: three visits of three users.
         ["3", "3", "1", "0", "0", "0", "1"],
         // The `long session`: one event a day for eleven days. That is eleven visits of ours; the package keeps the
         // three events of its first three days.
-        ["11", "1", "1", "0", "691344", "8", "1"],
+        ["11", "1", "1", "0", "691344.554", "8", "1"],
     ];
     assert_eq!(rows(&client, &sql).await, expected);
 }

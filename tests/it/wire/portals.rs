@@ -79,6 +79,20 @@ async fn every_option_is_described_with_the_type_of_its_place() {
 }
 
 #[tokio::test]
+async fn how_many_days_may_be_a_parameter() {
+    let server = Server::shared();
+    let client = server.connect().await;
+    let sql = "SELECT timestamp '2026-03-03 12:00:00' - $1 * interval '1 day'";
+    let statement = client.prepare(sql).await.expect("the statement is right");
+    assert_eq!(statement.params(), [Type::FLOAT8]);
+    let row = client.query_one(&statement, &[&1.5_f64]).await.expect("it runs");
+    assert_eq!(row.get::<_, NaiveDateTime>(0), at("2026-03-02T00:00:00"));
+    let statement = client.prepare_typed(sql, &[Type::INT4]).await.expect("the statement is right");
+    let row = client.query_one(&statement, &[&2_i32]).await.expect("it runs");
+    assert_eq!(row.get::<_, NaiveDateTime>(0), at("2026-03-01T12:00:00"));
+}
+
+#[tokio::test]
 async fn a_window_may_be_bound_as_text_and_as_seconds() {
     let server = Server::shared();
     let client = server.connect().await;

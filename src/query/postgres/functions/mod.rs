@@ -4,12 +4,14 @@
 //! They are registered per connection, because most of them answer for a session.
 
 mod definition;
+mod integers;
 mod json;
 mod objects;
 mod privileges;
 mod registry;
 mod session;
 mod single_value;
+mod spans;
 mod tables;
 mod text;
 mod uuids;
@@ -22,7 +24,9 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
+pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use single_value::SINGLE_VALUE;
+pub(super) use spans::{interval_div, interval_mul, justify_hours};
 pub(super) use uuids::{uuid_in, uuid_out};
 
 use self::definition::SessionFunction;
@@ -39,7 +43,7 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in [create_array_upper_udf(), create_array_lower_udf(), create_parse_ident_udf()] {
         context.register_udf(function);
     }
-    for function in [uuid_in(), uuid_out()] {
+    for function in [uuid_in(), uuid_out(), interval_mul(), interval_div(), justify_hours()] {
         context.register_udf(ScalarUDF::clone(&function));
     }
     context.register_udaf(single_value::single_value());

@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, StringArray};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{ScalarValue, exec_err, plan_err};
+use datafusion::common::{ScalarValue, exec_err, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::query::postgres::uuids::{UUID_STORAGE, parse_uuid, uuid_field, uuid_text};
@@ -40,6 +40,12 @@ impl ScalarUDFImpl for UuidIn {
         "uuid_in"
     }
 
+    /// A column of a plan is found by the name that the cast gave it, which is its operand's.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let [operand] = args else { return internal_err!("{} has one argument", self.name()) };
+        Ok(operand.schema_name().to_string())
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -59,6 +65,10 @@ impl ScalarUDFImpl for UuidIn {
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(uuid_field(self.name()).into())
+    }
+
+    fn is_strict(&self) -> bool {
+        true
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -88,12 +98,22 @@ impl ScalarUDFImpl for UuidOut {
         "uuid_out"
     }
 
+    /// A column of a plan is found by the name that the cast gave it, which is its operand's.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let [operand] = args else { return internal_err!("{} has one argument", self.name()) };
+        Ok(operand.schema_name().to_string())
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
+    }
+
+    fn is_strict(&self) -> bool {
+        true
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
