@@ -163,7 +163,7 @@ impl<A: Worth> Journal<A> {
         mut each: impl FnMut(&Reader<A>, &mut Rows<A>) -> Result<()>,
     ) -> Result<()> {
         let count = self.group_count(emit_to);
-        let log_bytes = self.log.bytes();
+        let log_bytes = self.log.used_bytes();
         let (reader, details) = (&self.reader, &self.details);
         let mut rows = Rows::default();
         let mut told = Ok(());
@@ -180,7 +180,7 @@ impl<A: Worth> Journal<A> {
         told?;
         if let Some(counters) = &self.counters {
             counters.add_users(count, sorted);
-            counters.add_log(log_bytes.saturating_sub(self.log.bytes()));
+            counters.add_log(log_bytes.saturating_sub(self.log.used_bytes()));
         }
         self.group_count -= count;
         if self.group_count == 0 {

@@ -142,11 +142,11 @@ impl<M: PackedMask> Groups<M> {
     /// Hands every emitted group's rows over, in time order, and forgets them.
     fn emit(&mut self, emit_to: EmitTo, mut each: impl FnMut(&[i64], &[M])) {
         let count = self.group_count(emit_to);
-        let log_bytes = self.log.bytes();
+        let log_bytes = self.log.used_bytes();
         let sorted = self.log.drain(count, |sorted| sorted.for_each_group(&mut each));
         if let Some(counters) = &self.counters {
             counters.add_users(count, sorted);
-            counters.add_log(log_bytes - self.log.bytes());
+            counters.add_log(log_bytes.saturating_sub(self.log.used_bytes()));
         }
         self.group_count -= count;
         if self.group_count == 0 {

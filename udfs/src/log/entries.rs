@@ -188,6 +188,11 @@ impl<P: Payload> Log<P> {
         blocks + self.chunk_count * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
     }
 
+    /// The same without the chunks that wait to be used again.
+    pub fn used_bytes(&self) -> usize {
+        self.bytes() - self.spare.len() * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
+    }
+
     /// Appends the entries of the first block again that belong to groups not emitted yet.
     fn keep_from(&mut self, chunks: Vec<Box<Chunk<P>>>) {
         let mut kept = vec![];
@@ -445,6 +450,7 @@ mod tests {
         assert!(log.bytes() < (MAX_SPARE + 2) * 11_300, "{}", log.bytes());
         // What is kept is used again.
         let kept = log.bytes();
+        assert!(log.used_bytes() < 30_000, "{}", log.used_bytes());
         (0..100_000).for_each(|entry| log.push(entry % 1_000, entry as i64, 1));
         assert_eq!(log.bytes(), kept);
     }

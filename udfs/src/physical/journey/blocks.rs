@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayData, ArrayRef, RecordBatch, UInt32Array, make_array};
+use datafusion::arrow::array::{
+    Array, ArrayData, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, make_array,
+};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::{ArrowNativeType, DataType, SchemaRef};
@@ -64,7 +66,7 @@ impl Builder {
         self.places.resize(known + batch.num_rows(), 0);
         let keys = self.keys.iter().map(|key| key.evaluate(&batch)?.into_array(batch.num_rows()));
         self.buckets.of_rows(&keys.collect::<Result<Vec<_>>>()?, &mut self.places[known..])?;
-        self.waiting_bytes += batch.get_array_memory_size();
+        self.waiting_bytes += batch.columns().iter().map(bytes_of).sum::<Result<usize>>()?;
         self.waiting.push(batch);
         Ok(())
     }
@@ -85,7 +87,9 @@ impl Builder {
         }
         let ends = self.place();
         let columns = (0..self.schema.fields().len()).map(|index| self.column(index)).collect::<Result<Vec<_>>>()?;
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        // No column where keys and arguments are constants.
+        let options = RecordBatchOptions::new().with_row_count(Some(self.places.len()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.places.clear();
@@ -114,12 +118,14 @@ impl Builder {
         let parts = self.waiting.iter().map(|batch| batch.column(index)).collect::<Vec<_>>();
         let data_type = parts[0].data_type();
         let has_nulls = parts.iter().any(|part| part.null_count() > 0);
+        // Intervals are sixteen bytes too, of less alignment.
+        let is_decimal = matches!(data_type, DataType::Decimal128(..));
         Ok(match data_type.primitive_width() {
             Some(1) if !has_nulls => self.scattered::<u8>(data_type, &parts)?,
             Some(2) if !has_nulls => self.scattered::<u16>(data_type, &parts)?,
             Some(4) if !has_nulls => self.scattered::<u32>(data_type, &parts)?,
             Some(8) if !has_nulls => self.scattered::<u64>(data_type, &parts)?,
-            Some(16) if !has_nulls => self.scattered::<i128>(data_type, &parts)?,
+            Some(16) if !has_nulls && is_decimal => self.scattered::<i128>(data_type, &parts)?,
             _ => self.taken(&parts)?,
         })
     }
@@ -145,13 +151,31 @@ impl Builder {
             rows[place as usize] = row;
         }
         let parts = parts.iter().map(|part| part.as_ref()).collect::<Vec<&dyn Array>>();
-        Ok(take(&concat(&parts)?, &UInt32Array::from(rows), None)?)
+        compacted(take(&concat(&parts)?, &UInt32Array::from(rows), None)?)
     }
+}
+
+/// Text in buffers of its own: a view into the pages that it was decoded from would keep all of them.
+fn compacted(column: ArrayRef) -> Result<ArrayRef> {
+    Ok(match column.data_type() {
+        DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+        _ => column,
+    })
+}
+
+/// Bytes of the values themselves, not of what they are a part of.
+fn bytes_of(column: &ArrayRef) -> Result<usize> {
+    Ok(match column.data_type() {
+        DataType::Utf8View => size_of::<u128>() * column.len() + column.as_string_view().total_buffer_bytes_used(),
+        DataType::BinaryView => size_of::<u128>() * column.len() + column.as_binary_view().total_buffer_bytes_used(),
+        _ => column.to_data().get_slice_memory_size()?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{AsArray, Int64Array, StringArray};
+    use datafusion::arrow::array::{Int64Array, StringArray};
     use datafusion::arrow::compute::cast;
     use datafusion::arrow::datatypes::{Field, Int64Type, Schema};
     use datafusion::physical_expr::expressions::Column;

@@ -9,6 +9,12 @@ use datafusion::physical_plan::repartition::REPARTITION_RANDOM_STATE;
 
 /// Buckets over all outputs, at least. A million users are 8,000 in each: their table and their events fit a cache.
 const MIN_BUCKETS: usize = 128;
+/// Buckets of an output, at least: each output has the table of one bucket in memory, all outputs at once.
+const MIN_FANOUT: usize = 16;
+/// Files over all outputs, about: each is an open one.
+const SHELVES: usize = 64;
+/// Files of an output, at least.
+const MIN_SHELVES: usize = 4;
 
 /// The buckets of every output: those of the first, then those of the second, and so on.
 ///
@@ -23,7 +29,7 @@ pub(super) struct Buckets {
 impl Buckets {
     pub fn new(outputs: usize) -> Self {
         let outputs = outputs.max(1);
-        Self { outputs, fanout: MIN_BUCKETS.div_ceil(outputs).next_power_of_two() }
+        Self { outputs, fanout: MIN_BUCKETS.div_ceil(outputs).max(MIN_FANOUT).next_power_of_two() }
     }
 
     pub fn count(self) -> usize {
@@ -32,6 +38,25 @@ impl Buckets {
 
     pub fn of_output(self, output: usize) -> Range<usize> {
         output * self.fanout..(output + 1) * self.fanout
+    }
+
+    pub fn shelf_count(self) -> usize {
+        self.count() / self.shelf_buckets()
+    }
+
+    /// Which file has a bucket's rows; it has those of some neighbours too, all of one output.
+    pub fn shelf_of(self, bucket: usize) -> usize {
+        bucket / self.shelf_buckets()
+    }
+
+    /// The buckets of a shelf.
+    pub fn of_shelf(self, shelf: usize) -> Range<usize> {
+        shelf * self.shelf_buckets()..(shelf + 1) * self.shelf_buckets()
+    }
+
+    fn shelf_buckets(self) -> usize {
+        let shelves = SHELVES.div_ceil(self.outputs).max(MIN_SHELVES).next_power_of_two();
+        self.fanout / shelves.min(self.fanout)
     }
 
     /// The bucket of every row, by its keys, as 64-bit numbers in the memory of their hashes.
@@ -70,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_users_output_is_that_of_the_hash_exchange() {
-        let users: ArrayRef = Arc::new(Int64Array::from_iter_values(0..5_000));
+        let users: ArrayRef = Arc::new(Int64Array::from_iter_values(0..50_000));
         let batch = RecordBatch::try_from_iter([("user_id", Arc::clone(&users))]).unwrap();
         for outputs in [1, 2, 3, 7, 8, 300] {
             let by: Arc<dyn PhysicalExpr> = Arc::new(Column::new("user_id", 0));
@@ -88,6 +113,14 @@ mod tests {
             buckets.of_rows(&[Arc::clone(&users)], &mut of_rows).unwrap();
             for (bucket, output) in of_rows.iter().zip(expected) {
                 assert!(buckets.of_output(output).contains(&(*bucket as usize)), "{outputs}");
+            }
+            for shelf in 0..buckets.shelf_count() {
+                let of_shelf = buckets.of_shelf(shelf);
+                assert!(of_shelf.clone().all(|bucket| buckets.shelf_of(bucket) == shelf));
+                assert!((0..outputs).any(|output| {
+                    let of_output = buckets.of_output(output);
+                    of_output.start <= of_shelf.start && of_shelf.end <= of_output.end
+                }));
             }
             let used = of_rows.iter().collect::<std::collections::BTreeSet<_>>().len();
             assert!(used == buckets.count() && used >= MIN_BUCKETS, "{used} of {} are used", buckets.count());

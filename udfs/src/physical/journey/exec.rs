@@ -8,7 +8,6 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
-use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -25,6 +24,7 @@ use futures::stream::{self, StreamExt};
 
 use super::buckets::Buckets;
 use super::gather::{Gathered, Gathering};
+use super::memory::Part;
 use super::store::Store;
 use super::table::Table;
 use crate::log::Counters;
@@ -47,8 +47,8 @@ pub(super) struct Aggregation {
 /// A stock aggregation keeps one table of all users of a partition: with a million users nearly every event misses the
 /// cache twice, for the table and for the user's log. Here events are first brought together by bucket of users, in
 /// blocks that fit a cache, and each bucket is then aggregated in one. Its answers and its output partitions are those of
-/// the aggregation over a hash exchange that it replaces. Memory: the rows themselves and the state of one bucket an
-/// output; what the pool refuses goes to disk by bucket.
+/// the aggregation over a hash exchange that it replaces. Memory: the rows themselves and the state of one pass for each
+/// output. Rows that the pool refuses go to disk; the state of a pass must fit, and is then that of a few buckets.
 #[derive(Debug)]
 pub(crate) struct JourneyExec {
     aggregation: Arc<Aggregation>,
@@ -63,7 +63,7 @@ pub(crate) struct JourneyExec {
 #[derive(Debug)]
 struct Running {
     gathered: Gathered,
-    outputs_left: usize,
+    has_begun: Vec<bool>,
 }
 
 impl JourneyExec {
@@ -83,30 +83,30 @@ impl JourneyExec {
         Buckets::new(self.properties.output_partitioning().partition_count())
     }
 
-    /// The inputs of this run; the first output starts reading them.
-    fn gathered(&self, context: &Arc<TaskContext>) -> Result<Gathered> {
+    /// The inputs of an output's run; the first output starts reading them.
+    fn gathered(&self, output: usize, context: &Arc<TaskContext>) -> Result<Gathered> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut run = match running.take() {
-            Some(run) => run,
-            None => {
-                let inputs = 0..self.input.output_partitioning().partition_count();
-                let inputs = inputs.map(|input| self.input.execute(input, Arc::clone(context)));
-                let inputs = inputs.collect::<Result<Vec<_>>>()?;
-                let gathering = Gathering {
-                    keys: self.aggregation.keys.input_exprs().into(),
-                    buckets: self.buckets(),
-                    store: Arc::new(Store::new(self.input.schema(), self.buckets(), context, &self.metrics)),
-                    elapsed: MetricBuilder::new(&self.metrics).subset_time("exchange_time", 0),
-                };
-                let outputs_left = self.properties.output_partitioning().partition_count();
-                Running { gathered: gathering.start(inputs), outputs_left }
-            }
-        };
+        // An output that begins a second time begins a second run.
+        let run = running.take().filter(|run| !run.has_begun[output]);
+        let mut run = run.map_or_else(|| self.run(context), Ok)?;
+        run.has_begun[output] = true;
         let gathered = run.gathered.clone();
-        run.outputs_left -= 1;
         // The last output holds the only handle, so that memory goes with it and not with the plan.
-        *running = (run.outputs_left > 0).then_some(run);
+        *running = run.has_begun.contains(&false).then_some(run);
         Ok(gathered)
+    }
+
+    fn run(&self, context: &Arc<TaskContext>) -> Result<Running> {
+        let inputs = 0..self.input.output_partitioning().partition_count();
+        let inputs = inputs.map(|input| self.input.execute(input, Arc::clone(context))).collect::<Result<Vec<_>>>()?;
+        let gathering = Gathering {
+            keys: self.aggregation.keys.input_exprs().into(),
+            buckets: self.buckets(),
+            store: Arc::new(Store::new(self.input.schema(), self.buckets(), context, &self.metrics)),
+            elapsed: MetricBuilder::new(&self.metrics).subset_time("exchange_time", 0),
+        };
+        let outputs = self.properties.output_partitioning().partition_count();
+        Ok(Running { gathered: gathering.start(inputs), has_begun: vec![false; outputs] })
     }
 }
 
@@ -176,11 +176,12 @@ impl ExecutionPlan for JourneyExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let start = Start {
-            gathered: self.gathered(&context)?,
+            gathered: self.gathered(partition, &context)?,
             aggregation: Arc::clone(&self.aggregation),
             input: self.input.schema(),
             schema: self.schema(),
-            buckets: self.buckets().of_output(partition),
+            buckets: self.buckets(),
+            output: partition,
             batch_rows: context.session_config().batch_size(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
@@ -204,7 +205,8 @@ struct Start {
     aggregation: Arc<Aggregation>,
     input: SchemaRef,
     schema: SchemaRef,
-    buckets: Range<usize>,
+    buckets: Buckets,
+    output: usize,
     batch_rows: usize,
     metrics: BaselineMetrics,
 }
@@ -213,9 +215,10 @@ struct Start {
 struct Output {
     store: Arc<Store>,
     table: Table,
-    room: MemoryReservation,
+    room: Part,
+    buckets: Buckets,
     /// Buckets that were not begun.
-    buckets: Range<usize>,
+    left: Range<usize>,
     /// Users that were answered and not yet handed on.
     answered: Option<RecordBatch>,
     schema: SchemaRef,
@@ -228,8 +231,9 @@ impl Start {
         let store = self.gathered.await.map_err(DataFusionError::Shared)?;
         Ok(Output {
             table: Table::new(&self.aggregation, &self.input)?,
-            room: store.reservation(),
+            room: store.part(),
             buckets: self.buckets,
+            left: self.buckets.of_output(self.output),
             store,
             answered: None,
             schema: self.schema,
@@ -245,7 +249,7 @@ impl Output {
             if let Some(batch) = self.next_answered() {
                 return Ok(Some((batch.record_output(&self.metrics), self)));
             }
-            if self.buckets.is_empty() {
+            if self.left.is_empty() {
                 return Ok(None);
             }
             let buckets = self.next_pass();
@@ -262,12 +266,14 @@ impl Output {
         (rows > 0).then(|| answered.slice(0, rows))
     }
 
-    /// Neighbouring buckets, as long as they are small together. Where memory is short it is one.
+    /// Neighbouring buckets, as long as they are small together. Where memory is short it is a shelf of the disk.
     fn next_pass(&mut self) -> Range<usize> {
-        let start = self.buckets.start;
+        let start = self.left.start;
         let (mut end, mut rows) = (start + 1, self.store.row_count(start));
-        if !self.store.has_spilled() {
-            while end < self.buckets.end {
+        if self.store.has_spilled() {
+            end = self.buckets.of_shelf(self.buckets.shelf_of(start)).end;
+        } else {
+            while end < self.left.end {
                 rows += self.store.row_count(end);
                 if rows > PASS_ROWS {
                     break;
@@ -275,7 +281,7 @@ impl Output {
                 end += 1;
             }
         }
-        self.buckets.start = end;
+        self.left.start = end;
         start..end
     }
 
@@ -283,33 +289,39 @@ impl Output {
     async fn answer(&mut self, buckets: &Range<usize>) -> Result<()> {
         let mut unmeasured = 0;
         while let Some(rows) = self.store.next_held(buckets) {
-            self.add(&rows, &mut unmeasured)?;
-            // Cancel and other queries get their turn.
-            tokio::task::consume_budget().await;
+            self.add(&rows, &mut unmeasured).await?;
         }
-        for bucket in buckets.clone() {
-            let Some(mut spilled) = self.store.spilled(bucket)? else { continue };
+        // A pass that began before the disk was needed may end in the middle of a shelf: the rest of it is then answered
+        // in this pass too.
+        let shelves = self.store.disk().await.shelves(buckets);
+        for shelf in shelves {
+            let spilled = self.store.disk().await.read(shelf)?;
+            let Some(mut spilled) = spilled else { continue };
             while let Some(rows) = spilled.next().await {
-                self.add(&rows?, &mut unmeasured)?;
+                self.add(&rows?, &mut unmeasured).await?;
             }
         }
+        self.store.make_room(&mut self.room, self.table.bytes()).await??;
         let elapsed = self.metrics.elapsed_compute().clone();
         let _timer = elapsed.timer();
         if !self.table.is_empty() {
             self.answered = Some(self.table.finish(&self.schema)?);
         }
+        self.room.shrink(self.table.bytes());
         Ok(())
     }
 
-    fn add(&mut self, rows: &RecordBatch, unmeasured: &mut usize) -> Result<()> {
-        let elapsed = self.metrics.elapsed_compute().clone();
-        let _timer = elapsed.timer();
+    async fn add(&mut self, rows: &RecordBatch, unmeasured: &mut usize) -> Result<()> {
+        let timer = self.metrics.elapsed_compute().timer();
         self.table.add(rows)?;
+        timer.done();
         *unmeasured += rows.num_rows();
         if *unmeasured >= MEASURE_ROWS {
             *unmeasured = 0;
-            self.store.make_room(&self.room, self.table.bytes())?;
+            self.store.make_room(&mut self.room, self.table.bytes()).await??;
         }
+        // Cancel and other queries get their turn.
+        tokio::task::consume_budget().await;
         Ok(())
     }
 }

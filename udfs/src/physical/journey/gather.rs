@@ -12,6 +12,7 @@ use futures::stream::StreamExt;
 
 use super::blocks::Builder;
 use super::buckets::Buckets;
+use super::memory::Part;
 use super::store::Store;
 
 /// The store when all is in it; each output awaits the same one.
@@ -27,12 +28,14 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// Reads the inputs once the first output asks. The tasks end with the last output that could ask.
+    /// Reads the inputs once the first output asks. The tasks end with the last handle to what they gather.
+    ///
+    /// A task that panics is an error of every output, not a panic of the one that awaits it.
     pub fn start(self, inputs: Vec<SendableRecordBatchStream>) -> Gathered {
         let gathered = async move {
             let tasks = inputs.into_iter().enumerate().map(|(index, input)| {
                 let task = SpawnedTask::spawn(self.clone().read(index, input));
-                async move { task.join_unwind().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))? }
+                async move { task.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))? }
             });
             try_join_all(tasks).await.map_err(Arc::new)?;
             self.store.all_is_in();
@@ -43,20 +46,29 @@ impl Gathering {
 
     async fn read(self, index: usize, mut input: SendableRecordBatchStream) -> Result<()> {
         let mut rows = Builder::new(input.schema(), Arc::clone(&self.keys), self.buckets);
-        let room = self.store.reservation();
+        let mut room = self.store.part();
         while let Some(batch) = input.next().await {
-            let _timer = self.elapsed.timer();
+            let timer = self.elapsed.timer();
             rows.add(batch?)?;
+            timer.done();
             // Without room for more the block is a small one.
-            if rows.is_full() || self.store.make_room(&room, rows.bytes()).is_err() {
-                self.hand_over(index, &mut rows)?;
+            if self.store.make_room(&mut room, rows.bytes()).await?.is_err() || rows.is_full() {
+                self.hand_over(index, &mut rows, &mut room).await?;
             }
+            // An input that is always ready would keep this thread.
+            tokio::task::consume_budget().await;
         }
-        let _timer = self.elapsed.timer();
-        self.hand_over(index, &mut rows)
+        self.hand_over(index, &mut rows, &mut room).await
     }
 
-    fn hand_over(&self, index: usize, rows: &mut Builder) -> Result<()> {
-        rows.finish()?.map_or(Ok(()), |block| self.store.add(index, block))
+    async fn hand_over(&self, index: usize, rows: &mut Builder, room: &mut Part) -> Result<()> {
+        let timer = self.elapsed.timer();
+        let block = rows.finish()?;
+        room.shrink(rows.bytes());
+        timer.done();
+        match block {
+            Some(block) => self.store.add(index, block).await,
+            None => Ok(()),
+        }
     }
 }

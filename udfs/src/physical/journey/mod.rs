@@ -2,8 +2,10 @@
 
 mod blocks;
 mod buckets;
+mod disk;
 mod exec;
 mod gather;
+mod memory;
 mod rule;
 mod store;
 mod table;

@@ -1,27 +1,29 @@
-//! The rows of all users, in memory as long as there is room, then on disk, by bucket.
+//! The rows of all users, in memory as long as there is room, then on disk.
 
+use std::mem;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, SpillFile, TaskContext};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
-use datafusion::physical_plan::spill::SpillManager;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
 use super::blocks::Block;
 use super::buckets::Buckets;
+use super::disk::Disk;
+use super::memory::{Memory, Part};
 
 /// The append-only log of one run: filled by every input at once, then read bucket by bucket.
 ///
-/// Where the memory pool refuses, all that is held goes to one file for each bucket; reading takes what is in memory
-/// first. Blocks are freed when all outputs are done, because each has rows of every bucket.
+/// Where the memory pool refuses, all that is held goes to disk; reading takes what is in memory first. Blocks are freed
+/// when all outputs are done, because each has rows of every bucket.
 pub(super) struct Store {
+    memory: Memory,
     held: Mutex<Held>,
-    disk: SpillManager,
-    can_spill: bool,
+    /// Locked before `held`, and as long as blocks are on their way to it: who finds no more rows in memory waits here.
+    disk: tokio::sync::Mutex<Disk>,
 }
 
 struct Held {
@@ -31,71 +33,65 @@ struct Held {
     read: Vec<usize>,
     /// By bucket: rows in memory and on disk.
     row_counts: Vec<usize>,
-    /// By bucket: the file, if something was spilled and not yet read.
-    files: Vec<Option<Writer>>,
-    reservation: MemoryReservation,
+    /// Bytes of the blocks, and the memory granted for them.
+    bytes: usize,
+    room: Part,
     has_spilled: bool,
 }
 
-/// Appends a batch to a file, or without one finishes it. (The type that does so cannot be named from outside.)
-type Writer = Box<dyn FnMut(Option<&RecordBatch>) -> Result<Option<Arc<dyn SpillFile>>> + Send>;
-
 impl Store {
     pub fn new(schema: SchemaRef, buckets: Buckets, context: &TaskContext, metrics: &ExecutionPlanMetricsSet) -> Self {
-        let env = context.runtime_env();
-        let can_spill = env.disk_manager.tmp_files_enabled();
-        let reservation = MemoryConsumer::new("JourneyExec").with_can_spill(can_spill).register(context.memory_pool());
-        let disk = SpillManager::new(env, SpillMetrics::new(metrics, 0), schema)
-            .with_compression_type(context.session_config().spill_compression());
+        let disk = Disk::new(schema, buckets, context, metrics);
+        let memory = Memory::new(context, disk.is_there());
         let held = Held {
             blocks: vec![],
             read: vec![0; buckets.count()],
             row_counts: vec![0; buckets.count()],
-            files: (0..buckets.count()).map(|_| None).collect(),
-            reservation,
+            bytes: 0,
+            room: memory.part(),
             has_spilled: false,
         };
-        Self { held: Mutex::new(held), disk, can_spill }
+        Self { memory, held: Mutex::new(held), disk: tokio::sync::Mutex::new(disk) }
     }
 
-    /// Memory for something beside the blocks, of the same consumer.
-    pub fn reservation(&self) -> MemoryReservation {
-        self.held().reservation.new_empty()
+    /// Memory for something beside the blocks.
+    pub fn part(&self) -> Part {
+        self.memory.part()
     }
 
     /// Takes the next rows of an input.
-    pub fn add(&self, input: usize, block: Block) -> Result<()> {
-        let mut held = self.held();
-        for (bucket, count) in held.row_counts.iter_mut().enumerate() {
-            *count += block.row_count(bucket);
+    pub async fn add(&self, input: usize, block: Block) -> Result<()> {
+        let has_room = {
+            let mut held = self.held();
+            for (bucket, count) in held.row_counts.iter_mut().enumerate() {
+                *count += block.row_count(bucket);
+            }
+            held.bytes += block.bytes();
+            held.blocks.push((input, block));
+            held.reserve().is_ok()
+        };
+        if !has_room {
+            self.spill().await?;
+            self.held().reserve()?;
         }
-        let room = held.reservation.try_grow(block.bytes());
-        held.blocks.push((input, block));
-        match room {
-            Ok(()) => Ok(()),
-            Err(full) if !self.can_spill => Err(full),
-            Err(_) => self.spill(&mut held),
+        Ok(())
+    }
+
+    /// Makes a part as large as `bytes`, at the cost of what is held here if need be.
+    ///
+    /// The outer error is one of the disk and ends the query; the inner one says that there is no room.
+    pub async fn make_room(&self, part: &mut Part, bytes: usize) -> Result<Result<(), DataFusionError>> {
+        if part.try_resize(bytes).is_ok() {
+            return Ok(Ok(()));
         }
+        self.spill().await?;
+        Ok(part.try_resize(bytes))
     }
 
     /// Puts the inputs one after the other. Files are mostly in the order of time, and so are then most users' events,
     /// which saves sorting them.
     pub fn all_is_in(&self) {
         self.held().blocks.sort_by_key(|(input, _)| *input);
-    }
-
-    /// Makes `reservation` as large as `bytes`, on the cost of what is held here if need be.
-    pub fn make_room(&self, reservation: &MemoryReservation, bytes: usize) -> Result<()> {
-        let full = match reservation.try_resize(bytes) {
-            Ok(()) => return Ok(()),
-            Err(full) => full,
-        };
-        let mut held = self.held();
-        if !self.can_spill || held.blocks.is_empty() {
-            return Err(full);
-        }
-        self.spill(&mut held)?;
-        reservation.try_resize(bytes)
     }
 
     /// Whether memory was short.
@@ -117,46 +113,49 @@ impl Store {
         Some(rows)
     }
 
-    /// The rows of a bucket that are on disk; to be read after those in memory, and once.
-    pub fn spilled(&self, bucket: usize) -> Result<Option<SendableRecordBatchStream>> {
-        let Some(mut writer) = self.held().files[bucket].take() else { return Ok(None) };
-        let Some(file) = writer(None)? else { return Ok(None) };
-        self.disk.read_spill_as_stream(file, None).map(Some)
+    /// The disk, when nothing is on its way to it; to be read after what is in memory.
+    pub async fn disk(&self) -> tokio::sync::MutexGuard<'_, Disk> {
+        self.disk.lock().await
     }
 
-    /// Writes all that was not read yet to the files of its buckets, and forgets it.
-    fn spill(&self, held: &mut Held) -> Result<()> {
-        held.has_spilled = true;
-        let Held { blocks, read, files, reservation, .. } = held;
-        for (bucket, (read, file)) in read.iter_mut().zip(files).enumerate() {
-            for (_, block) in &blocks[*read..] {
-                let rows = block.rows_of(&(bucket..bucket + 1));
-                if rows.num_rows() == 0 {
-                    continue;
-                }
-                if file.is_none() {
-                    *file = Some(self.writer()?);
-                }
-                if let Some(writer) = file {
-                    writer(Some(&rows))?;
-                }
-            }
-            *read = 0;
+    /// Writes all that was not read yet to disk, if there is one, and forgets it.
+    async fn spill(&self) -> Result<()> {
+        let mut disk = self.disk.lock().await;
+        if !disk.is_there() {
+            return Ok(());
         }
-        blocks.clear();
-        reservation.free();
+        let (blocks, read, bytes) = {
+            let mut held = self.held();
+            held.has_spilled = true;
+            let bucket_count = held.read.len();
+            let read = mem::replace(&mut held.read, vec![0; bucket_count]);
+            (mem::take(&mut held.blocks), read, mem::take(&mut held.bytes))
+        };
+        if bytes == 0 {
+            return Ok(());
+        }
+        for (bucket, read) in read.into_iter().enumerate() {
+            let rows = blocks[read..].iter().map(|(_, block)| block.rows_of(&(bucket..bucket + 1)));
+            disk.write(bucket, rows)?;
+            // Other queries get their turn.
+            tokio::task::consume_budget().await;
+        }
+        drop(blocks);
+        // What came meanwhile stays.
+        let mut held = self.held();
+        let bytes = held.bytes;
+        held.room.shrink(bytes);
         Ok(())
-    }
-
-    fn writer(&self) -> Result<Writer> {
-        let mut file = self.disk.create_in_progress_file("JourneyExec")?;
-        Ok(Box::new(move |rows| match rows {
-            Some(rows) => file.append_batch(rows).map(|_| None),
-            None => file.finish(),
-        }))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Asks for the memory of all blocks.
+    fn reserve(&mut self) -> Result<()> {
+        self.room.try_resize(self.bytes)
     }
 }

@@ -13,6 +13,9 @@ use datafusion::physical_plan::aggregates::{AggregateMode, aggregate_expressions
 use super::exec::Aggregation;
 use super::users::Users;
 
+/// An accumulator that keeps more than this without a user begins anew.
+const MAX_KEPT_BYTES: usize = 8 << 20;
+
 /// Takes rows of whole users, gives a row for each user.
 pub(super) struct Table {
     aggregation: Arc<Aggregation>,
@@ -53,8 +56,12 @@ impl Table {
     /// A row for every user; the table is empty again.
     pub fn finish(&mut self, schema: &SchemaRef) -> Result<RecordBatch> {
         let mut columns: Vec<ArrayRef> = self.users.take()?;
-        for accumulator in &mut self.accumulators {
+        for (accumulator, function) in self.accumulators.iter_mut().zip(&self.aggregation.functions) {
             columns.push(accumulator.evaluate(EmitTo::All)?);
+            // What it knows of users that are gone (texts, say) would be carried through all passes.
+            if accumulator.size() > MAX_KEPT_BYTES {
+                *accumulator = function.create_groups_accumulator()?;
+            }
         }
         Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
     }
