@@ -193,6 +193,11 @@ impl<A: Worth> Journal<A> {
         Ok(())
     }
 
+    /// Gives back memory that is kept for later rows.
+    pub fn free_spare(&mut self) {
+        self.log.free_spare();
+    }
+
     /// Leaves out the details of users that were given back, while others stay.
     fn write_anew(&mut self) {
         let mut old = mem::replace(&mut self.log, Log::new(u64::BITS));

@@ -45,6 +45,7 @@ pub(super) fn take<A: Worth>(journal: &mut Journal<A>, emit_to: EmitTo) -> Resul
         }
         Ok(())
     })?;
+    journal.free_spare();
     let reader = &journal.reader;
     let Rows { at_us, kinds, channels, ties, carried, values } = all;
     let mut columns: Vec<ArrayRef> = vec![

@@ -67,6 +67,11 @@ pub(crate) fn refuse_clauses(function: &str) -> UserError {
 
 /// The error for OVER after an aggregate that is no window function.
 pub(crate) fn refuse_over(function: &str) -> UserError {
+    let hint = match function {
+        "sessions" => "SESSIONIZE takes the same options and numbers the session of every row over a window.",
+        "attribute_totals" => "ATTRIBUTE takes the same arguments and gives every row what it earned over a window.",
+        _ => "GROUP BY the user, and join the answer to the rows if they are needed.",
+    };
     UserError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{function} takes no OVER: it is an aggregate"))
-        .with_hint("GROUP BY the user, and join the answer to the rows if they are needed.")
+        .with_hint(hint)
 }

@@ -227,6 +227,7 @@ impl<M: PackedMask> GroupsAccumulator for Groups<M> {
             steps.extend_from_slice(masks);
             lengths.push(at_us.len());
         });
+        self.log.free_spare();
         lists::<M>(times, steps, lengths)
     }
 

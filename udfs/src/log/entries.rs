@@ -173,6 +173,12 @@ impl<P: Payload> Log<P> {
         sorted.unordered
     }
 
+    /// Gives back what is kept for later entries: states are taken where memory is short.
+    pub fn free_spare(&mut self) {
+        self.chunk_count -= self.spare.len();
+        self.spare = vec![];
+    }
+
     /// Forgets everything; the next group is the first.
     pub fn clear(&mut self) {
         for block in mem::take(&mut self.blocks) {
@@ -453,5 +459,8 @@ mod tests {
         assert!(log.used_bytes() < 30_000, "{}", log.used_bytes());
         (0..100_000).for_each(|entry| log.push(entry % 1_000, entry as i64, 1));
         assert_eq!(log.bytes(), kept);
+        log.clear();
+        log.free_spare();
+        assert_eq!(log.bytes(), 0);
     }
 }

@@ -235,6 +235,7 @@ impl<E: Entry> GroupsAccumulator for Groups<E> {
             }
             ends.push(at_us.len());
         });
+        self.log.free_spare();
         let offsets = output::offsets(&ends, "events")?;
         let decode =
             |codes: &Option<Codes>, coded: Vec<u32>| codes.as_ref().map(|codes| codes.decode(&coded)).transpose();

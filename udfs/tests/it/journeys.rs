@@ -371,6 +371,43 @@ async fn a_plan_runs_again_and_outputs_that_nobody_reads_hold_no_memory() {
 }
 
 #[tokio::test]
+async fn lists_of_answers_become_rows_as_unnest_makes_them() {
+    let visits = "SESSIONS(event_time, '3 hours')";
+    let kept = "SESSIONS(event_time, '3 hours') FILTER (WHERE event = 'buy')";
+    for (sql, is_flat) in [
+        (
+            format!(
+                "SELECT s.started_at, s.event_count FROM (SELECT unnest({visits}) AS s FROM events GROUP BY user_id) AS v"
+            ),
+            true,
+        ),
+        (
+            format!(
+                "SELECT user_id, n, s.session_no FROM (SELECT user_id, count(*) AS n, unnest({kept}) AS s FROM events GROUP BY user_id) AS v"
+            ),
+            true,
+        ),
+        (format!("SELECT unnest({visits}) AS s, unnest({kept}) AS k FROM events GROUP BY user_id"), false),
+        (format!("SELECT user_id, unnest({visits}) AS s FROM events GROUP BY user_id HAVING count(*) > 40"), false),
+    ] {
+        let stock = STOCK.context();
+        register_many(&stock, 6_000, 70, &DataType::Utf8View, true, 2);
+        let mut expected = rows(&stock, &sql).await;
+        expected.sort();
+        assert!(expected.len() > 70, "{} of {sql}", expected.len());
+        for batch_rows in [3, 8192] {
+            let context = Shape { batch_rows, ..Shape::default() }.context();
+            register_many(&context, 6_000, 70, &DataType::Utf8View, true, 2);
+            let shown = plan(&context, &sql).await;
+            assert_eq!(shown.contains("FlattenExec"), is_flat, "{shown}");
+            let mut answered = rows(&context, &sql).await;
+            answered.sort();
+            assert!(answered == expected, "{batch_rows} {sql}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_rows_are_no_users() {
     let context = Shape::default().context();
     register(&context, &[(1, Some(0), Some("view"))], 2);

@@ -4,6 +4,7 @@ mod blocks;
 mod buckets;
 mod disk;
 mod exec;
+mod flatten;
 mod gather;
 mod memory;
 mod rule;

@@ -8,15 +8,19 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
 
 use super::exec::{Aggregation, JourneyExec};
+use super::flatten::FlattenExec;
 use crate::options::TributaryOptions;
 use crate::physical::one_stage::is_one_stage;
 use crate::physical::show_work::counted_functions;
 
-/// Lets [`JourneyExec`] do what a one-stage aggregation of a log function over a hash exchange does.
+/// Lets [`JourneyExec`] do what a one-stage aggregation of a log function over a hash exchange does, and
+/// [`FlattenExec`] what an unnest of its lists does.
 ///
 /// Not where the input comes ordered by the key, and not where an aggregate needs its input in an order or has no
 /// accumulator for groups. Goes after the rules of DataFusion, which know only the stock operators.
@@ -29,8 +33,9 @@ impl PhysicalOptimizerRule for Journeys {
             return Ok(plan);
         }
         plan.transform_up(|plan| {
-            Ok(match journey(&plan)? {
-                Some(journey) => Transformed::yes(journey),
+            let faster = if plan.is::<UnnestExec>() { flattened(&plan) } else { journey(&plan)? };
+            Ok(match faster {
+                Some(faster) => Transformed::yes(faster),
                 None => Transformed::no(plan),
             })
         })
@@ -59,6 +64,16 @@ fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
     let Some((functions, counters)) = counted_functions(aggregate)? else { return Ok(None) };
     let aggregation = Aggregation { keys: keys.clone(), functions, filters: aggregate.filter_expr().to_vec() };
     Ok(Some(Arc::new(JourneyExec::new(aggregation, input, Arc::clone(plan.properties()), counters))))
+}
+
+/// In place of an unnest of one column of answers.
+fn flattened(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let unnest = plan.downcast_ref::<UnnestExec>()?;
+    // Between the two may stand a projection that names the columns.
+    let projection = unnest.input().downcast_ref::<ProjectionExec>();
+    let below = projection.map_or(unnest.input(), |projection| projection.input());
+    below.downcast_ref::<JourneyExec>()?;
+    FlattenExec::of(unnest).map(|flatten| Arc::new(flatten) as _)
 }
 
 /// The input below the exchange by the keys, or the one partition that needs none.
