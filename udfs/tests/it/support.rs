@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -107,10 +108,14 @@ pub async fn plan(context: &SessionContext, sql: &str) -> String {
 
 /// The rows of a statement, and how often its operators spilled.
 pub async fn rows_and_spills(context: &SessionContext, sql: &str) -> (Vec<String>, usize) {
-    let frame = tributary_udfs::sql(context, sql).await.unwrap();
-    let plan = frame.create_physical_plan().await.unwrap();
-    let batches = datafusion::physical_plan::collect(Arc::clone(&plan), context.task_ctx()).await.unwrap();
-    (batches.iter().flat_map(lines).collect(), spills(plan.as_ref()))
+    try_rows_and_spills(context, sql).await.unwrap()
+}
+
+/// The same where memory may be too little.
+pub async fn try_rows_and_spills(context: &SessionContext, sql: &str) -> Result<(Vec<String>, usize)> {
+    let plan = tributary_udfs::sql(context, sql).await?.create_physical_plan().await?;
+    let batches = datafusion::physical_plan::collect(Arc::clone(&plan), context.task_ctx()).await?;
+    Ok((batches.iter().flat_map(lines).collect(), spills(plan.as_ref())))
 }
 
 fn spills(plan: &dyn ExecutionPlan) -> usize {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tributary_core::attribution::{CONVERSION, Models, Options, Scratch, Spec, TOUCH, User, list};
 
 use super::{Event, register};
-use crate::support::{Shape, rows, rows_and_spills};
+use crate::support::{Shape, rows, try_rows_and_spills};
 
 const CHANNELS: [&str; 5] = ["ad", "direct", "mail", "社交媒体广告投放平台", "搜索"];
 const MODELS: &str = "first, last, last_non(direct), linear, position(0.4, 0.4), time_decay(5 seconds), linear_position, \
@@ -151,11 +151,21 @@ async fn spilling_changes_nothing() {
     register(&roomy, &events, 2);
     let expected = rows(&roomy, &sql).await;
     assert!(!expected.is_empty());
-    let tight = Shape { memory_bytes: Some(6_000_000), one_stage: false, batch_rows: 64, ..Shape::default() };
-    let context = tight.context();
-    register(&context, &events, 2);
-    let (answered, spills) = rows_and_spills(&context, &sql).await;
-    assert_eq!(answered, expected);
+    // What DataFusion can spill depends on which of its operators is full first, so not every limit has an answer every
+    // time: an answer is the right one, and some limits make it by spilling.
+    let mut spills = 0;
+    for memory_bytes in (4..18).step_by(2).map(|megabytes| megabytes * 1_000_000) {
+        let tight = Shape { memory_bytes: Some(memory_bytes), one_stage: false, batch_rows: 64, ..Shape::default() };
+        let context = tight.context();
+        register(&context, &events, 2);
+        match try_rows_and_spills(&context, &sql).await {
+            Ok((answered, more)) => {
+                assert_eq!(answered, expected);
+                spills += more;
+            }
+            Err(error) => assert!(error.to_string().contains("Resources exhausted"), "{error}"),
+        }
+    }
     assert!(spills > 0, "nothing was spilled");
 }
 
