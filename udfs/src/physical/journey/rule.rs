@@ -19,8 +19,8 @@ use crate::options::TributaryOptions;
 use crate::physical::one_stage::is_one_stage;
 use crate::physical::show_work::counted_functions;
 
-/// Lets [`JourneyExec`] do what a one-stage aggregation of a log function over a hash exchange does, and
-/// [`FlattenExec`] what an unnest of its lists does.
+/// Lets `JourneyExec` do what a one-stage aggregation of a log function over a hash exchange does, and
+/// `FlattenExec` what an unnest of its lists does.
 ///
 /// Not where the input comes ordered by the key, and not where an aggregate needs its input in an order or has no
 /// accumulator for groups. Goes after the rules of DataFusion, which know only the stock operators.
