@@ -5,7 +5,6 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
@@ -19,6 +18,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use super::one_stage::is_one_stage;
+use super::replaced;
 use crate::funnel::Funnel;
 use crate::options::TributaryOptions;
 
@@ -35,13 +35,7 @@ impl PhysicalOptimizerRule for DropStepless {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.drop_stepless) {
             return Ok(plan);
         }
-        plan.transform_up(|plan| {
-            Ok(match drop_stepless(&plan)? {
-                Some(plan) => Transformed::yes(plan),
-                None => Transformed::no(plan),
-            })
-        })
-        .data()
+        replaced(plan, drop_stepless)
     }
 
     fn name(&self) -> &str {

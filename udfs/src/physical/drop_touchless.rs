@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
@@ -16,6 +15,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 use super::one_stage::is_one_stage;
+use super::replaced;
 use crate::attribution::Attribution;
 use crate::options::TributaryOptions;
 
@@ -32,13 +32,7 @@ impl PhysicalOptimizerRule for DropTouchless {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.drop_stepless) {
             return Ok(plan);
         }
-        plan.transform_up(|plan| {
-            Ok(match drop_touchless(&plan)? {
-                Some(plan) => Transformed::yes(plan),
-                None => Transformed::no(plan),
-            })
-        })
-        .data()
+        replaced(plan, drop_touchless)
     }
 
     fn name(&self) -> &str {

@@ -1,5 +1,11 @@
 //! Rules over physical plans.
 
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_plan::ExecutionPlan;
+
 mod drop_stepless;
 mod drop_touchless;
 mod journey;
@@ -11,3 +17,11 @@ pub use drop_touchless::DropTouchless;
 pub use journey::Journeys;
 pub use one_stage::OneStage;
 pub use show_work::ShowWork;
+
+/// A plan with some operators replaced, from the leaves up; `None` leaves one as it is.
+fn replaced(
+    plan: Arc<dyn ExecutionPlan>,
+    replacement: impl Fn(&Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|plan| Ok(replacement(&plan)?.map_or_else(|| Transformed::no(plan), Transformed::yes))).data()
+}

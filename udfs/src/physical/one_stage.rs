@@ -5,7 +5,6 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion::physical_expr::expressions::{Column, Literal};
@@ -15,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
+use super::replaced;
 use crate::log::log_function;
 use crate::options::TributaryOptions;
 
@@ -34,13 +34,7 @@ impl PhysicalOptimizerRule for OneStage {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.one_stage) {
             return Ok(plan);
         }
-        plan.transform_up(|plan| {
-            Ok(match one_stage(&plan)? {
-                Some(single) => Transformed::yes(single),
-                None => Transformed::no(plan),
-            })
-        })
-        .data()
+        replaced(plan, one_stage)
     }
 
     fn name(&self) -> &str {

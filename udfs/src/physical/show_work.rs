@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -17,6 +17,7 @@ use datafusion::physical_plan::{
 };
 
 use super::one_stage::rebuilt;
+use super::replaced;
 use crate::log::{Counters, log_function};
 
 /// Counts what our aggregates do; EXPLAIN ANALYZE shows it among their metrics.
@@ -28,13 +29,7 @@ pub struct ShowWork;
 
 impl PhysicalOptimizerRule for ShowWork {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|plan| {
-            Ok(match counted(&plan)? {
-                Some(counted) => Transformed::yes(counted),
-                None => Transformed::no(plan),
-            })
-        })
-        .data()
+        replaced(plan, counted)
     }
 
     fn name(&self) -> &str {

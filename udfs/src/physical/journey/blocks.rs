@@ -194,7 +194,7 @@ mod tests {
         for has_nulls in [false, true] {
             let mut builder = Builder::new(Arc::clone(&schema), Arc::clone(&keys), buckets);
             assert!(builder.finish().unwrap().is_none());
-            for start in [0i64, 500, 777] {
+            for start in [0i64, 500, 1_000] {
                 let rows = Int64Array::from_iter_values(start..start + 500);
                 let users = rows.iter().map(|row| row.map(|row| row * 31 % 97));
                 let users: ArrayRef =
@@ -223,7 +223,7 @@ mod tests {
                 buckets.of_rows(&[Arc::clone(rows.column(0))], &mut expected).unwrap();
                 assert!(expected.iter().all(|of_row| *of_row == bucket as u64));
                 let order = rows.column(1).as_primitive::<Int64Type>().values();
-                assert!(order.windows(2).all(|pair| pair[0] < pair[1] || pair[0] >= 600), "{order:?}");
+                assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{order:?}");
                 for column in 2..schema.fields().len() {
                     let values = cast(rows.column(column), &DataType::Int64).unwrap();
                     let users = rows.column(0).as_primitive::<Int64Type>().iter();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -17,6 +16,7 @@ use super::exec::{Aggregation, JourneyExec};
 use super::flatten::FlattenExec;
 use crate::options::TributaryOptions;
 use crate::physical::one_stage::is_one_stage;
+use crate::physical::replaced;
 use crate::physical::show_work::counted_functions;
 
 /// Lets `JourneyExec` do what a one-stage aggregation of a log function over a hash exchange does, and
@@ -32,14 +32,7 @@ impl PhysicalOptimizerRule for Journeys {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.journeys) {
             return Ok(plan);
         }
-        plan.transform_up(|plan| {
-            let faster = if plan.is::<UnnestExec>() { flattened(&plan) } else { journey(&plan)? };
-            Ok(match faster {
-                Some(faster) => Transformed::yes(faster),
-                None => Transformed::no(plan),
-            })
-        })
-        .data()
+        replaced(plan, |plan| if plan.is::<UnnestExec>() { Ok(flattened(plan)) } else { journey(plan) })
     }
 
     fn name(&self) -> &str {

@@ -24,6 +24,7 @@ pub(super) struct Store {
     held: Mutex<Held>,
     /// Locked before `held`, and as long as blocks are on their way to it: who finds no more rows in memory waits here.
     disk: tokio::sync::Mutex<Disk>,
+    can_spill: bool,
 }
 
 struct Held {
@@ -42,7 +43,8 @@ struct Held {
 impl Store {
     pub fn new(schema: SchemaRef, buckets: Buckets, context: &TaskContext, metrics: &ExecutionPlanMetricsSet) -> Self {
         let disk = Disk::new(schema, buckets, context, metrics);
-        let memory = Memory::new(context, disk.is_there());
+        let can_spill = disk.is_there();
+        let memory = Memory::new(context, can_spill);
         let held = Held {
             blocks: vec![],
             read: vec![0; buckets.count()],
@@ -51,7 +53,7 @@ impl Store {
             room: memory.part(),
             has_spilled: false,
         };
-        Self { memory, held: Mutex::new(held), disk: tokio::sync::Mutex::new(disk) }
+        Self { memory, held: Mutex::new(held), disk: tokio::sync::Mutex::new(disk), can_spill }
     }
 
     /// Memory for something beside the blocks.
@@ -61,20 +63,22 @@ impl Store {
 
     /// Takes the next rows of an input.
     pub async fn add(&self, input: usize, block: Block) -> Result<()> {
-        let has_room = {
+        {
             let mut held = self.held();
             for (bucket, count) in held.row_counts.iter_mut().enumerate() {
                 *count += block.row_count(bucket);
             }
             held.bytes += block.bytes();
             held.blocks.push((input, block));
-            held.reserve().is_ok()
-        };
-        if !has_room {
-            self.spill().await?;
-            self.held().reserve()?;
         }
-        Ok(())
+        // While blocks were written others came; nothing held needs no memory, so this ends.
+        loop {
+            let reserved = self.held().reserve();
+            match reserved {
+                Err(_) if self.can_spill => self.spill().await?,
+                reserved => return reserved,
+            }
+        }
     }
 
     /// Makes a part as large as `bytes`, at the cost of what is held here if need be.
@@ -120,10 +124,10 @@ impl Store {
 
     /// Writes all that was not read yet to disk, if there is one, and forgets it.
     async fn spill(&self) -> Result<()> {
-        let mut disk = self.disk.lock().await;
-        if !disk.is_there() {
+        if !self.can_spill {
             return Ok(());
         }
+        let mut disk = self.disk.lock().await;
         let (blocks, read, bytes) = {
             let mut held = self.held();
             held.has_spilled = true;
