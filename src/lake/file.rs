@@ -21,7 +21,9 @@ use datafusion::parquet::file::metadata::PageIndexPolicy;
 use datafusion::physical_expr::expressions::Column;
 use object_store::ObjectMeta;
 use tokio::sync::{OnceCell, Semaphore};
+use tributary_udfs::StoredAsCodes;
 
+use super::codes::stored_as_codes;
 use super::faults::{Fault, blame};
 use super::listing::Format;
 use super::spec::Place;
@@ -86,6 +88,8 @@ pub(super) struct Contents {
     pub(super) statistics: Option<Statistics>,
     /// Columns that the rows are sorted by, as the file declares.
     pub(super) ordering: Vec<(usize, SortOptions)>,
+    /// Columns that are read faster as codes. Parquet only.
+    pub(super) stored_as_codes: Option<Arc<StoredAsCodes>>,
 }
 
 impl LakeFile {
@@ -144,8 +148,11 @@ impl LakeFile {
             .await?;
         let file = metadata.file_metadata();
         let declared = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
-        let declared =
-            Int96Coercer::new(file.schema_descr(), &declared, &TimeUnit::Microsecond).coerce().unwrap_or(declared);
+        let without_int96 = Int96Coercer::new(file.schema_descr(), &declared, &TimeUnit::Microsecond).coerce();
+        // The old timestamps need a schema of their own to be asked for.
+        let stored_as_codes =
+            if without_int96.is_none() { stored_as_codes(&metadata, &declared).map(Arc::new) } else { None };
+        let declared = without_int96.unwrap_or(declared);
         let schema = Arc::new(Schema::new(with_uuids(declared.fields(), file.schema_descr())));
         // Statistics are taken in the file's own types: in others they would silently be NULL.
         let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&metadata, &schema)?;
@@ -159,6 +166,7 @@ impl LakeFile {
             ordering: ordering.collect(),
             statistics: Some(statistics),
             schema,
+            stored_as_codes,
         })
     }
 
@@ -187,7 +195,13 @@ impl LakeFile {
         let inferred = format.infer_schema(&reader.state, &place.store, meta).await?;
         let fields = inferred.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Contents { repeated: repeated_names(&schema), schema, statistics: None, ordering: Vec::new() })
+        Ok(Contents {
+            repeated: repeated_names(&schema),
+            schema,
+            statistics: None,
+            ordering: Vec::new(),
+            stored_as_codes: None,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! A folder or a bucket as tables. See `README.md` of this room.
 
+mod buffers;
+mod codes;
 mod external;
 mod faults;
 mod file;

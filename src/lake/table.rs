@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
@@ -16,6 +16,7 @@ use object_store::path::Path;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::codes::schema_without_dictionaries;
 use super::file::{Contents, FOOTER_READERS, LakeFile, Reader, TextOptions};
 use super::listing::{Format, TableFiles, Unusable, list_files};
 use super::partitions::{Partitions, read_partitions};
@@ -342,24 +343,11 @@ fn ready_file(file: &LakeFile, contents: &Contents, fields: &[FieldRef], values:
         if let Some(schema) = schema_without_dictionaries(&contents.schema) {
             ready = ready.with_arrow_schema(schema);
         }
+        if let Some(stored) = &contents.stored_as_codes {
+            ready.extensions.insert_arc(Arc::clone(stored));
+        }
     }
     ready
-}
-
-/// What to ask the reader for where a file would give dictionaries: text at once, without a cast.
-fn schema_without_dictionaries(schema: &Schema) -> Option<SchemaRef> {
-    let is_dictionary = |field: &FieldRef| matches!(field.data_type(), DataType::Dictionary(..));
-    if !schema.fields().iter().any(is_dictionary) {
-        return None;
-    }
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Dictionary(_, value) => {
-            let plain = Field::new(field.name(), table_type(value), field.is_nullable());
-            Arc::new(plain.with_metadata(field.metadata().clone()))
-        }
-        _ => Arc::clone(field),
-    });
-    Some(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }
 
 /// The files of a table by their paths.

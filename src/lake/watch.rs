@@ -21,8 +21,11 @@ use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use super::buffers::Buffers;
 use super::faults::{blame, passing, replaced};
 use super::spec::Place;
 use crate::error::Error;
@@ -32,8 +35,18 @@ const COALESCED_GAP_BYTES: u64 = 1024 * 1024;
 
 impl Place {
     /// Reads ranges of one version of a file, or says that this version is no longer there.
-    async fn read_version(&self, meta: &ObjectMeta, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
-        if self.is_local || meta.e_tag.is_none() {
+    async fn read_version(
+        &self,
+        meta: &ObjectMeta,
+        ranges: &[Range<u64>],
+        buffers: &Arc<Buffers>,
+    ) -> object_store::Result<Vec<Bytes>> {
+        if self.is_local {
+            let path = LocalFileSystem::new().path_to_filesystem(&meta.location)?;
+            let read = buffers.read(path, ranges.to_vec()).await;
+            return read.map_err(|error| of_store(&meta.location, error));
+        }
+        if meta.e_tag.is_none() {
             return self.store.get_ranges(&meta.location, ranges).await;
         }
         let fetch = |range: Range<u64>| async move {
@@ -73,13 +86,14 @@ impl Place {
 pub(super) struct WatchingReaderFactory {
     place: Arc<Place>,
     cached: CachedParquetFileReaderFactory,
+    buffers: Arc<Buffers>,
 }
 
 impl WatchingReaderFactory {
     pub(super) fn new(place: &Arc<Place>, runtime: &RuntimeEnv) -> Self {
         let footers = runtime.cache_manager.get_file_metadata_cache();
         let cached = CachedParquetFileReaderFactory::new(Arc::clone(&place.store), footers);
-        Self { place: Arc::clone(place), cached }
+        Self { place: Arc::clone(place), cached, buffers: Arc::default() }
     }
 }
 
@@ -95,6 +109,7 @@ impl ParquetFileReaderFactory for WatchingReaderFactory {
         Ok(Box::new(WatchingReader {
             metrics: ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics),
             place: Arc::clone(&self.place),
+            buffers: Arc::clone(&self.buffers),
             footer: self.cached.create_reader(partition_index, file, metadata_size_hint, metrics)?,
             meta,
         }))
@@ -103,6 +118,7 @@ impl ParquetFileReaderFactory for WatchingReaderFactory {
 
 struct WatchingReader {
     place: Arc<Place>,
+    buffers: Arc<Buffers>,
     meta: ObjectMeta,
     /// Reads the footer only, through the cache.
     footer: Box<dyn AsyncFileReader + Send>,
@@ -119,7 +135,7 @@ impl AsyncFileReader for WatchingReader {
         let byte_count: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         self.metrics.bytes_scanned.add(usize::try_from(byte_count).unwrap_or(usize::MAX));
         async move {
-            let bytes = self.place.read_version(&self.meta, &ranges).await;
+            let bytes = self.place.read_version(&self.meta, &ranges, &self.buffers).await;
             if self.place.is_local {
                 self.place.check_version(&self.meta).await.map_err(external)?;
             }
@@ -142,6 +158,16 @@ impl AsyncFileReader for WatchingReader {
             }
         }
         .boxed()
+    }
+}
+
+/// An error of the file system as the store would word it.
+fn of_store(location: &Path, error: std::io::Error) -> object_store::Error {
+    let path = location.to_string();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => object_store::Error::NotFound { path, source: error.into() },
+        std::io::ErrorKind::PermissionDenied => object_store::Error::PermissionDenied { path, source: error.into() },
+        _ => object_store::Error::Generic { store: "local files", source: error.into() },
     }
 }
 

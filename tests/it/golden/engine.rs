@@ -27,6 +27,7 @@ pub struct Settings {
     pub batch_size: usize,
     pub one_stage: bool,
     pub journeys: bool,
+    pub read_codes: bool,
 }
 
 /// One connection.
@@ -39,12 +40,13 @@ impl Engine {
     /// Connects and applies the settings.
     pub async fn connect(config: Config, protocol: Protocol, settings: Settings) -> Result<Self, Failure> {
         let client = connect(&config).await;
-        let Settings { partitions, batch_size, one_stage, journeys } = settings;
+        let Settings { partitions, batch_size, one_stage, journeys, read_codes } = settings;
         let statements = format!(
             "SET datafusion.execution.target_partitions = {partitions}; \
              SET datafusion.execution.batch_size = {batch_size}; \
              SET tributary.one_stage = '{one_stage}'; \
-             SET tributary.journeys = '{journeys}'"
+             SET tributary.journeys = '{journeys}'; \
+             SET tributary.read_codes = '{read_codes}'"
         );
         client.batch_execute(&statements).await.map_err(Failure)?;
         Ok(Self { client, protocol })

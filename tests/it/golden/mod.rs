@@ -19,32 +19,56 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn simple_protocol_in_one_partition() {
-    run_all(Protocol::Simple, Settings { partitions: 1, batch_size: 8192, one_stage: true, journeys: true }).await;
+    run_all(
+        Protocol::Simple,
+        Settings { partitions: 1, batch_size: 8192, one_stage: true, journeys: true, read_codes: true },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn simple_protocol_in_two_partitions_with_tiny_batches_and_the_stock_plan() {
-    run_all(Protocol::Simple, Settings { partitions: 2, batch_size: 3, one_stage: false, journeys: false }).await;
+    run_all(
+        Protocol::Simple,
+        Settings { partitions: 2, batch_size: 3, one_stage: false, journeys: false, read_codes: false },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn simple_protocol_in_eight_partitions_with_tiny_batches() {
-    run_all(Protocol::Simple, Settings { partitions: 8, batch_size: 3, one_stage: true, journeys: true }).await;
+    run_all(
+        Protocol::Simple,
+        Settings { partitions: 8, batch_size: 3, one_stage: true, journeys: true, read_codes: true },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn extended_protocol_in_one_partition_with_tiny_batches_and_the_stock_plan() {
-    run_all(Protocol::Extended, Settings { partitions: 1, batch_size: 3, one_stage: false, journeys: false }).await;
+    run_all(
+        Protocol::Extended,
+        Settings { partitions: 1, batch_size: 3, one_stage: false, journeys: false, read_codes: false },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn extended_protocol_in_two_partitions_and_tables_of_all_users() {
-    run_all(Protocol::Extended, Settings { partitions: 2, batch_size: 8192, one_stage: true, journeys: false }).await;
+    run_all(
+        Protocol::Extended,
+        Settings { partitions: 2, batch_size: 8192, one_stage: true, journeys: false, read_codes: true },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn extended_protocol_in_eight_partitions_with_the_stock_plan() {
-    run_all(Protocol::Extended, Settings { partitions: 8, batch_size: 8192, one_stage: false, journeys: false }).await;
+    run_all(
+        Protocol::Extended,
+        Settings { partitions: 8, batch_size: 8192, one_stage: false, journeys: false, read_codes: false },
+    )
+    .await;
 }
 
 async fn run_all(protocol: Protocol, settings: Settings) {

@@ -10,12 +10,14 @@ mod drop_stepless;
 mod drop_touchless;
 mod journey;
 mod one_stage;
+mod read_codes;
 mod show_work;
 
 pub use drop_stepless::DropStepless;
 pub use drop_touchless::DropTouchless;
 pub use journey::Journeys;
 pub use one_stage::OneStage;
+pub use read_codes::{ReadCodes, StoredAsCodes};
 pub use show_work::ShowWork;
 
 /// A plan with some operators replaced, from the leaves up; `None` leaves one as it is.

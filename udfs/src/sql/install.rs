@@ -19,7 +19,7 @@ use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars, windows};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::{DropStepless, DropTouchless, Journeys, OneStage, ShowWork};
+use crate::physical::{DropStepless, DropTouchless, Journeys, OneStage, ReadCodes, ShowWork};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults
 /// and its query planner.
@@ -43,6 +43,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
         [Arc::new(OneStage), Arc::new(DropStepless), Arc::new(DropTouchless)];
     rules.splice(0..0, first);
+    rules.push(Arc::new(ReadCodes));
     rules.push(Arc::new(Journeys));
     rules.push(Arc::new(ShowWork));
     let planner = builder.query_planner().take();

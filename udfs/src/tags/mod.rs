@@ -21,3 +21,8 @@ use udf::TagMatch;
 pub fn tag_match() -> Arc<ScalarUDF> {
     Arc::new(TagMatch::written().into())
 }
+
+/// Whether a function is `TAG_MATCH`, written or compiled.
+pub(crate) fn is_tag_match(function: &ScalarUDF) -> bool {
+    function.inner().is::<TagMatch>()
+}

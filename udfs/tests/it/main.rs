@@ -11,6 +11,7 @@ mod labels;
 mod parameters;
 mod plain;
 mod plans;
+mod read_codes;
 mod rules;
 mod sessions;
 mod support;

@@ -1,0 +1,131 @@
+//! Memory that the pieces of local files are read into, used again within one scan.
+//!
+//! A column of a row group is megabytes, is read by one thread and let go by another, and is a little larger or
+//! smaller than the last. An allocator answers that with new pages each time: a scan of tags over 20 million events
+//! held 60 MB that nobody used.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// Smaller pieces are left to the allocator.
+const SMALLEST_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The buffers of one scan that no piece is in. Their sizes are powers of two.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+/// A piece of a file, whose buffer goes back when nothing refers to it any more.
+struct Piece {
+    buffer: Vec<u8>,
+    byte_count: usize,
+    home: Arc<Buffers>,
+}
+
+impl Buffers {
+    /// Reads ranges of a local file, on a thread that may wait. A file that ends before a range does is an error.
+    pub(super) async fn read(self: &Arc<Self>, path: PathBuf, ranges: Vec<Range<u64>>) -> io::Result<Vec<Bytes>> {
+        let home = Arc::clone(self);
+        let read = move || {
+            let file = File::open(path)?;
+            ranges.into_iter().map(|range| home.read_piece(&file, range)).collect()
+        };
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    }
+
+    fn read_piece(self: &Arc<Self>, file: &File, range: Range<u64>) -> io::Result<Bytes> {
+        let byte_count = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut piece = Piece { buffer: self.take(byte_count), byte_count, home: Arc::clone(self) };
+        file.read_exact_at(&mut piece.buffer[..byte_count], range.start)?;
+        Ok(Bytes::from_owner(piece))
+    }
+
+    /// A buffer of at least `byte_count` bytes: a used one of its size, or a new one.
+    fn take(&self, byte_count: usize) -> Vec<u8> {
+        if byte_count < SMALLEST_BUFFER_BYTES {
+            return vec![0; byte_count];
+        }
+        let size = byte_count.checked_next_power_of_two().unwrap_or(byte_count);
+        let mut spare = self.spare.lock();
+        match spare.iter().rposition(|buffer| buffer.len() == size) {
+            Some(place) => spare.swap_remove(place),
+            None => {
+                drop(spare);
+                vec![0; size]
+            }
+        }
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.byte_count]
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if self.buffer.len() >= SMALLEST_BUFFER_BYTES {
+            self.home.spare.lock().push(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(byte_count: usize) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..byte_count).map(|place| (place % 251) as u8).collect();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn pieces_are_what_the_file_has_there_also_in_used_buffers() {
+        let (file, buffers) = (file(1_000_000), Arc::new(Buffers::default()));
+        for start in [0_usize, 7, 100_000, 899_999] {
+            for byte_count in [0_usize, 1, 65_535, 65_536, 70_000, 100_001] {
+                let range = start as u64..(start + byte_count) as u64;
+                let pieces = buffers.read(file.path().to_owned(), vec![range, 0..3]).await.unwrap();
+                let expected: Vec<u8> = (start..start + byte_count).map(|place| (place % 251) as u8).collect();
+                assert_eq!(pieces[0], expected);
+                assert_eq!(pieces[1][..], [0, 1, 2]);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buffer_is_used_again_when_nothing_refers_to_its_piece() {
+        let (file, buffers) = (file(1_000_000), Arc::new(Buffers::default()));
+        let read = async || buffers.read(file.path().to_owned(), vec![5..500_005]).await.unwrap().pop().unwrap();
+        let first = read().await;
+        let (place, part) = (first.as_ptr(), first.slice(10..20));
+        drop(first);
+        let second = read().await;
+        assert_ne!(second.as_ptr(), place, "a part of the first is still used");
+        drop(part);
+        assert_eq!(read().await.as_ptr(), place);
+        drop(second);
+        assert_eq!(buffers.spare.lock().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_ends_too_early_or_is_gone_is_an_error() {
+        let (file, buffers) = (file(1_000), Arc::new(Buffers::default()));
+        let path = file.path().to_owned();
+        let short = buffers.read(path.clone(), vec![0..100, 900..1_001]).await.unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+        drop(file);
+        assert_eq!(buffers.read(path, vec![0..1]).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
