@@ -8,6 +8,8 @@ use datafusion::common::DataFusionError;
 pub mod sqlstate {
     /// A call that does not read as SQL allows: an unknown or doubled option.
     pub const SYNTAX_ERROR: &str = "42601";
+    /// Rows that are not what their table is declared to be.
+    pub const DATA_EXCEPTION: &str = "22000";
     /// A value outside of what an argument allows.
     pub const INVALID_PARAMETER_VALUE: &str = "22023";
     /// An argument of a type that the function does not take.

@@ -14,6 +14,7 @@ mod plans;
 mod read_codes;
 mod rules;
 mod sessions;
+mod sorted;
 mod support;
 mod tags;
 mod unnest;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
@@ -24,7 +25,9 @@ use futures::stream::{self, StreamExt};
 
 use super::buckets::Buckets;
 use super::gather::{Gathered, Gathering};
-use super::memory::Part;
+use super::memory::{Memory, Part};
+use super::runs::Runs;
+use super::sorted::SortedOutput;
 use super::store::Store;
 use super::table::Table;
 use crate::log::Counters;
@@ -49,6 +52,9 @@ pub(super) struct Aggregation {
 /// blocks that fit a cache, and each bucket is then aggregated in one. Its answers and its output partitions are those of
 /// the aggregation over a hash exchange that it replaces. Memory: the rows themselves and the state of one pass for each
 /// output. Rows that the pool refuses go to disk; the state of a pass must fit, and is then that of a few buckets.
+///
+/// Where rows come sorted by user, with all of a user in one input, there is nothing to bring together: each input is
+/// answered as it is read, in the memory of one pass.
 #[derive(Debug)]
 pub(crate) struct JourneyExec {
     aggregation: Arc<Aggregation>,
@@ -56,8 +62,18 @@ pub(crate) struct JourneyExec {
     properties: Arc<PlanProperties>,
     counters: Arc<Counters>,
     metrics: ExecutionPlanMetricsSet,
+    come: Come,
     /// The inputs being read for outputs that are not all begun.
     running: Mutex<Option<Running>>,
+}
+
+/// How the rows of a user come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Come {
+    /// From any input, in any order.
+    Anyhow,
+    /// From the input of the output's number, one after the other, in these orders of the keys.
+    Sorted(Vec<SortOptions>),
 }
 
 #[derive(Debug)]
@@ -71,12 +87,34 @@ impl JourneyExec {
     pub fn new(
         aggregation: Aggregation,
         input: Arc<dyn ExecutionPlan>,
+        come: Come,
         properties: Arc<PlanProperties>,
         counters: Arc<Counters>,
     ) -> Self {
         let aggregation = Arc::new(aggregation);
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { aggregation, input, properties, counters, metrics, running: Mutex::new(None) }
+        Self { aggregation, input, properties, counters, metrics, come, running: Mutex::new(None) }
+    }
+
+    fn sorted_output(
+        &self,
+        orders: &[SortOptions],
+        partition: usize,
+        context: &Arc<TaskContext>,
+    ) -> Result<SortedOutput> {
+        let names = self.aggregation.keys.expr().iter().map(|(_, name)| name.clone());
+        let runs = Runs::new(names.zip(orders.iter().copied()).collect());
+        Ok(SortedOutput {
+            table: Table::sorted(&self.aggregation, runs)?,
+            input: self.input.execute(partition, Arc::clone(context))?,
+            room: Memory::new(context, false).part(),
+            rows: 0,
+            rest: None,
+            answered: None,
+            schema: self.schema(),
+            batch_rows: context.session_config().batch_size(),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+        })
     }
 
     fn buckets(&self) -> Buckets {
@@ -119,8 +157,11 @@ impl DisplayAs for JourneyExec {
         match format {
             DisplayFormatType::TreeRender => write!(f, "group_by={keys}\naggr={functions}"),
             _ => {
-                let partitioning = self.properties.output_partitioning();
-                write!(f, "JourneyExec: gby=[{keys}], aggr=[{functions}], partitioning={partitioning}")
+                write!(f, "JourneyExec: gby=[{keys}], aggr=[{functions}], ")?;
+                match self.come {
+                    Come::Anyhow => write!(f, "partitioning={}", self.properties.output_partitioning()),
+                    Come::Sorted(_) => write!(f, "ordering_mode=Sorted"),
+                }
             }
         }
     }
@@ -166,6 +207,7 @@ impl ExecutionPlan for JourneyExec {
             properties: Arc::clone(&self.properties),
             counters: Arc::clone(&self.counters),
             metrics: ExecutionPlanMetricsSet::new(),
+            come: self.come.clone(),
             running: Mutex::new(None),
         }))
     }
@@ -175,6 +217,11 @@ impl ExecutionPlan for JourneyExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if let Come::Sorted(orders) = &self.come {
+            let output = self.sorted_output(orders, partition, &context)?;
+            let batches = stream::try_unfold(output, SortedOutput::next);
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)));
+        }
         let start = Start {
             gathered: self.gathered(partition, &context)?,
             aggregation: Arc::clone(&self.aggregation),

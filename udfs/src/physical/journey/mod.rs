@@ -8,6 +8,8 @@ mod flatten;
 mod gather;
 mod memory;
 mod rule;
+mod runs;
+mod sorted;
 mod store;
 mod table;
 mod users;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::compute::SortOptions;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -12,7 +13,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
 
-use super::exec::{Aggregation, JourneyExec};
+use super::exec::{Aggregation, Come, JourneyExec};
 use super::flatten::FlattenExec;
 use crate::options::TributaryOptions;
 use crate::physical::one_stage::is_one_stage;
@@ -22,8 +23,9 @@ use crate::physical::show_work::counted_functions;
 /// Lets `JourneyExec` do what a one-stage aggregation of a log function over a hash exchange does, and
 /// `FlattenExec` what an unnest of its lists does.
 ///
-/// Not where the input comes ordered by the key, and not where an aggregate needs its input in an order or has no
-/// accumulator for groups. Goes after the rules of DataFusion, which know only the stock operators.
+/// Where the input comes sorted by all keys, with a user in one partition only, the exchange is none. Not where it is
+/// sorted by some of them, and not where an aggregate needs its input in an order or has no accumulator for groups. Goes
+/// after the rules of DataFusion, which know only the stock operators.
 #[derive(Debug)]
 pub struct Journeys;
 
@@ -48,15 +50,19 @@ fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
     let Some(aggregate) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
     let (keys, functions) = (aggregate.group_expr(), aggregate.aggr_expr());
     let is_eligible = is_one_stage(aggregate)
-        && *aggregate.input_order_mode() == InputOrderMode::Linear
         && aggregate.limit_options().is_none()
         && !keys.is_empty()
         && keys.is_single()
         && functions.iter().all(|it| it.groups_accumulator_supported() && it.order_bys().is_empty());
-    let (true, Some(input)) = (is_eligible, unexchanged(aggregate)) else { return Ok(None) };
+    let source = match aggregate.input_order_mode() {
+        InputOrderMode::Linear => unexchanged(aggregate).map(|input| (input, Come::Anyhow)),
+        InputOrderMode::Sorted => key_orders(aggregate).map(|it| (Arc::clone(aggregate.input()), Come::Sorted(it))),
+        InputOrderMode::PartiallySorted(_) => None,
+    };
+    let (true, Some((input, come))) = (is_eligible, source) else { return Ok(None) };
     let Some((functions, counters)) = counted_functions(aggregate)? else { return Ok(None) };
     let aggregation = Aggregation { keys: keys.clone(), functions, filters: aggregate.filter_expr().to_vec() };
-    Ok(Some(Arc::new(JourneyExec::new(aggregation, input, Arc::clone(plan.properties()), counters))))
+    Ok(Some(Arc::new(JourneyExec::new(aggregation, input, come, Arc::clone(plan.properties()), counters))))
 }
 
 /// In place of an unnest of one column of answers.
@@ -67,6 +73,14 @@ fn flattened(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let below = projection.map_or(unnest.input(), |projection| projection.input());
     below.downcast_ref::<JourneyExec>()?;
     FlattenExec::of(unnest).map(|flatten| Arc::new(flatten) as _)
+}
+
+/// How the input is sorted by each of the keys, if by all of them in the order in which they stand.
+fn key_orders(aggregate: &AggregateExec) -> Option<Vec<SortOptions>> {
+    let order = aggregate.input().output_ordering()?;
+    let keys = aggregate.group_expr().input_exprs();
+    let is_by_keys = order.len() >= keys.len() && order.iter().zip(&keys).all(|(by, key)| by.expr.eq(key));
+    is_by_keys.then(|| order.iter().take(keys.len()).map(|by| by.options).collect())
 }
 
 /// The input below the exchange by the keys, or the one partition that needs none.

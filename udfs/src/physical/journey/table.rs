@@ -11,6 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::aggregates::{AggregateMode, aggregate_expressions, evaluate_group_by, evaluate_many};
 
 use super::exec::Aggregation;
+use super::runs::Runs;
 use super::users::Users;
 
 /// An accumulator that keeps more than this without a user begins anew.
@@ -27,10 +28,20 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// A table for rows in any order.
     pub fn new(aggregation: &Arc<Aggregation>, input: &SchemaRef) -> Result<Self> {
+        Self::with_users(Users::new(aggregation.keys.group_schema(input)?)?, aggregation)
+    }
+
+    /// A table for rows that come sorted by user.
+    pub fn sorted(aggregation: &Arc<Aggregation>, runs: Runs) -> Result<Self> {
+        Self::with_users(Users::Sorted(runs), aggregation)
+    }
+
+    fn with_users(users: Users, aggregation: &Arc<Aggregation>) -> Result<Self> {
         let functions = &aggregation.functions;
         Ok(Self {
-            users: Users::new(aggregation.keys.group_schema(input)?)?,
+            users,
             accumulators: functions.iter().map(|it| it.create_groups_accumulator()).collect::<Result<_>>()?,
             arguments: aggregate_expressions(functions, &AggregateMode::Single, 0)?,
             aggregation: Arc::clone(aggregation),
@@ -40,9 +51,8 @@ impl Table {
 
     /// Takes rows in.
     pub fn add(&mut self, rows: &RecordBatch) -> Result<()> {
-        let keys = evaluate_group_by(&self.aggregation.keys, rows)?;
-        let keys = keys.first().ok_or_else(|| internal_datafusion_err!("a journey has a user"))?;
-        self.users.number(keys, &mut self.user_of_row)?;
+        let keys = self.keys(rows)?;
+        self.users.number(&keys, &mut self.user_of_row)?;
         let user_count = self.users.len();
         let arguments = evaluate_many(&self.arguments, rows)?;
         let calls = self.accumulators.iter_mut().zip(&arguments).zip(&self.aggregation.filters);
@@ -51,6 +61,12 @@ impl Table {
             accumulator.update_batch(arguments, &self.user_of_row, filter.as_ref(), user_count)?;
         }
         Ok(())
+    }
+
+    /// The key columns of some rows.
+    pub fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let keys = evaluate_group_by(&self.aggregation.keys, rows)?;
+        keys.into_iter().next().ok_or_else(|| internal_datafusion_err!("a journey has a user"))
     }
 
     /// A row for every user; the table is empty again.

@@ -10,12 +10,16 @@ use datafusion::logical_expr::EmitTo;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
+use super::runs::Runs;
+
 /// The users that a table knows.
 pub(super) enum Users {
     /// Keys that are one integer: the usual case, in one cache line a look-up.
     Integer(IntegerKeys),
     /// All other keys.
     Any(Box<dyn GroupValues>),
+    /// Keys of any type whose rows come sorted.
+    Sorted(Runs),
 }
 
 impl Users {
@@ -34,6 +38,7 @@ impl Users {
             (Self::Integer(known), [keys]) => known.number(keys, users),
             (Self::Integer(_), _) => Err(internal_datafusion_err!("a user has one key, got {}", keys.len())),
             (Self::Any(known), keys) => known.intern(keys, users),
+            (Self::Sorted(known), keys) => known.number(keys, users),
         }
     }
 
@@ -41,6 +46,7 @@ impl Users {
         match self {
             Self::Integer(known) => known.keys.len(),
             Self::Any(known) => known.len(),
+            Self::Sorted(known) => known.len(),
         }
     }
 
@@ -49,6 +55,7 @@ impl Users {
         match self {
             Self::Integer(known) => Ok(vec![known.take()?]),
             Self::Any(known) => known.emit(EmitTo::All),
+            Self::Sorted(known) => known.take(),
         }
     }
 
@@ -56,6 +63,7 @@ impl Users {
         match self {
             Self::Integer(known) => known.bytes(),
             Self::Any(known) => known.size(),
+            Self::Sorted(known) => known.bytes(),
         }
     }
 }

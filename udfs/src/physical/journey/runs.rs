@@ -1,0 +1,226 @@
+//! Users as numbers where rows come sorted by user: who differs from the row before is a new one.
+
+use std::cmp::Ordering;
+
+use datafusion::arrow::array::{Array, ArrayRef, DynComparator, UInt32Array, make_comparator};
+use datafusion::arrow::compute::{SortOptions, concat, partition, take};
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::common::{Result, internal_datafusion_err};
+
+use crate::error::{UserError, sqlstate};
+
+/// The users of sorted rows, and the proof that they are sorted.
+///
+/// Rows that are not as declared would make two users of one, so that is an error and never a number.
+pub(super) struct Runs {
+    /// The key columns' names and orders.
+    keys: Vec<(String, SortOptions)>,
+    /// The users, one row each, a piece for each batch of rows.
+    users: Vec<Vec<ArrayRef>>,
+    count: usize,
+    /// The key of the last row, also of one whose user is gone already.
+    last: Option<Vec<ArrayRef>>,
+}
+
+impl Runs {
+    pub fn new(keys: Vec<(String, SortOptions)>) -> Self {
+        Self { keys, users: vec![], count: 0, last: None }
+    }
+
+    /// The user of every row.
+    pub fn number(&mut self, keys: &[ArrayRef], numbers: &mut Vec<usize>) -> Result<()> {
+        numbers.clear();
+        let rows = keys.first().map_or(0, |key| key.len());
+        if rows == 0 {
+            return Ok(());
+        }
+        let runs = partition(keys)?.ranges();
+        let first_of_runs = runs.iter().map(|run| u32::try_from(run.start)).collect::<std::result::Result<Vec<_>, _>>();
+        let first_of_runs = first_of_runs.map_err(|_| internal_datafusion_err!("a batch of 4 billion rows"))?;
+        let mut first_of_runs = self.keys_at(keys, first_of_runs)?;
+        let continues = self.check(&first_of_runs)?;
+        self.last = Some(keys.iter().map(|key| key.slice(rows - 1, 1)).collect());
+        // A user may be known from the batch before, or be gone with the pass before it.
+        let known = usize::from(continues && self.count > 0);
+        if known > 0 {
+            first_of_runs = first_of_runs.iter().map(|key| key.slice(1, key.len() - 1)).collect();
+        }
+        let first = self.count - known;
+        for (number, run) in runs.iter().enumerate() {
+            numbers.extend(std::iter::repeat_n(first + number, run.len()));
+        }
+        self.count += runs.len() - known;
+        self.users.push(first_of_runs);
+        Ok(())
+    }
+
+    /// Where the last user of some rows begins, if another is before it: there a pass may end.
+    pub fn last_begins(keys: &[ArrayRef]) -> Result<Option<usize>> {
+        let compare = comparators(keys, keys, keys.iter().map(|_| SortOptions::default()))?;
+        let rows = keys.first().map_or(0, |key| key.len());
+        Ok((1..rows).rev().find(|&row| order(&compare, row - 1, row).is_ne()))
+    }
+
+    fn keys_at(&self, keys: &[ArrayRef], rows: Vec<u32>) -> Result<Vec<ArrayRef>> {
+        let rows = UInt32Array::from(rows);
+        Ok(keys.iter().map(|key| take(key, &rows, None)).collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Whether the first row is of the user of the last one; an error where users go down.
+    fn check(&self, users: &[ArrayRef]) -> Result<bool> {
+        let options = || self.keys.iter().map(|(_, options)| *options);
+        let mut continues = false;
+        if let Some(last) = &self.last {
+            match order(&comparators(last, users, options())?, 0, 0) {
+                Ordering::Less => {}
+                Ordering::Equal => continues = true,
+                Ordering::Greater => return Err(self.not_sorted(last, 0, users, 0)),
+            }
+        }
+        let compare = comparators(users, users, options())?;
+        let count = users.first().map_or(0, |key| key.len());
+        match (1..count).find(|&user| order(&compare, user - 1, user).is_gt()) {
+            Some(user) => Err(self.not_sorted(users, user - 1, users, user)),
+            None => Ok(continues),
+        }
+    }
+
+    #[cold]
+    fn not_sorted(
+        &self,
+        before: &[ArrayRef],
+        row_before: usize,
+        after: &[ArrayRef],
+        row: usize,
+    ) -> datafusion::error::DataFusionError {
+        let shown = |keys: &[ArrayRef], row: usize| {
+            let shown = keys.iter().map(|key| match key.is_null(row) {
+                true => "NULL".to_owned(),
+                false => array_value_to_string(key, row).unwrap_or_default(),
+            });
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        let names = self.keys.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let (before, after) = (shown(before, row_before), shown(after, row));
+        UserError::new(
+            sqlstate::DATA_EXCEPTION,
+            format!("the rows are declared to be sorted by {names}, but {after} comes after {before}"),
+        )
+        .with_hint("Declare no order for this table, or sort its files.")
+        .into()
+    }
+
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The key columns of all users, in their order; then none is known but the last, as the one before.
+    pub fn take(&mut self) -> Result<Vec<ArrayRef>> {
+        self.count = 0;
+        let pieces = std::mem::take(&mut self.users);
+        let columns = (0..self.keys.len()).map(|column| {
+            let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece[column].as_ref()).collect();
+            concat(&pieces)
+        });
+        Ok(columns.collect::<std::result::Result<_, _>>()?)
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.users.iter().flatten().map(|key| key.get_array_memory_size()).sum()
+    }
+}
+
+fn comparators(
+    left: &[ArrayRef],
+    right: &[ArrayRef],
+    options: impl Iterator<Item = SortOptions>,
+) -> Result<Vec<DynComparator>> {
+    let pairs = left.iter().zip(right).zip(options);
+    Ok(pairs
+        .map(|((left, right), options)| make_comparator(left, right, options))
+        .collect::<std::result::Result<_, _>>()?)
+}
+
+fn order(comparators: &[DynComparator], left: usize, right: usize) -> Ordering {
+    let orders = comparators.iter().map(|compare| compare(left, right));
+    orders.fold(Ordering::Equal, Ordering::then)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::Int64Array;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn runs() -> Runs {
+        Runs::new(vec![("user_id".to_owned(), SortOptions::default())])
+    }
+
+    fn column(users: &[Option<i64>]) -> Vec<ArrayRef> {
+        vec![Arc::new(users.iter().copied().collect::<Int64Array>())]
+    }
+
+    proptest! {
+        #[test]
+        fn sorted_rows_are_numbered_wherever_they_are_cut(
+            mut users in proptest::collection::vec(proptest::option::weighted(0.9, 0..20i64), 1..200),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+            is_taken in proptest::collection::vec(any::<bool>(), 9),
+        ) {
+            users.sort();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(users.len())).collect();
+            cuts.extend([0, users.len()]);
+            cuts.sort_unstable();
+            let (mut runs, mut numbers, mut seen, mut expected) = (runs(), vec![], vec![], vec![]);
+            for (piece, cut) in cuts.windows(2).enumerate() {
+                let piece_users = &users[cut[0]..cut[1]];
+                runs.number(&column(piece_users), &mut numbers).unwrap();
+                for (user, number) in piece_users.iter().zip(&numbers) {
+                    if expected.last() != Some(user) {
+                        expected.push(*user);
+                    }
+                    prop_assert_eq!(*number, expected.len() - 1);
+                }
+                prop_assert_eq!(runs.len(), expected.len());
+                // A pass ends where a user does.
+                let ends = users.get(cut[1]).is_none_or(|next| cut[1] == 0 || users[cut[1] - 1] != *next);
+                if is_taken[piece] && ends && !expected.is_empty() {
+                    seen.push(runs.take().unwrap());
+                    prop_assert_eq!(&seen[seen.len() - 1], &column(&expected));
+                    expected.clear();
+                }
+            }
+        }
+
+        #[test]
+        fn rows_that_go_down_are_an_error_wherever_they_are_cut(
+            users in proptest::collection::vec(0..20i64, 2..60), cut in any::<prop::sample::Index>(),
+        ) {
+            let users: Vec<Option<i64>> = users.into_iter().map(Some).collect();
+            let (first, second) = users.split_at(cut.index(users.len()));
+            let (mut runs, mut numbers) = (runs(), vec![]);
+            let told = runs.number(&column(first), &mut numbers).and_then(|()| runs.number(&column(second), &mut numbers));
+            prop_assert_eq!(told.is_ok(), users.is_sorted());
+        }
+
+        #[test]
+        fn a_pass_ends_where_the_last_user_begins(users in proptest::collection::vec(proptest::option::of(0..3i64), 0..40)) {
+            let begins = Runs::last_begins(&column(&users)).unwrap();
+            prop_assert_eq!(begins, (1..users.len()).rev().find(|&row| users[row] != users[row - 1]));
+        }
+    }
+
+    #[test]
+    fn the_error_says_who_came_after_whom() {
+        let (mut runs, mut numbers) = (runs(), vec![]);
+        runs.number(&column(&[Some(1), Some(42)]), &mut numbers).unwrap();
+        runs.take().unwrap();
+        let told = runs.number(&column(&[Some(17)]), &mut numbers).unwrap_err();
+        let told = UserError::find(&told).unwrap();
+        assert_eq!(told.sqlstate, "22000");
+        assert_eq!(told.message, "the rows are declared to be sorted by user_id, but 17 comes after 42");
+    }
+}
