@@ -485,15 +485,18 @@ public class JdbcClient {
             }
         });
         wrongToday("the error of a cached plan does not name PostgreSQL's routine, by which pgjdbc knows to prepare again", "a prepared statement survives a view that was replaced", connection -> {
-            try (Statement statement = connection.createStatement(); PreparedStatement prepared = connection.prepareStatement("select x from answer")) {
-                statement.execute("create or replace view answer as select 1::bigint as x");
-                for (int times = 0; times < 8; times++) {
-                    equal(rows(prepared.executeQuery()), List.of(List.of(1L)));
+            try (Statement statement = connection.createStatement(); PreparedStatement prepared = connection.prepareStatement("select x from replaced")) {
+                statement.execute("create view replaced as select 1::bigint as x");
+                try {
+                    for (int times = 0; times < 8; times++) {
+                        equal(rows(prepared.executeQuery()), List.of(List.of(1L)));
+                    }
+                    statement.execute("drop view replaced");
+                    statement.execute("create view replaced as select 'two' as x");
+                    equal(rows(prepared.executeQuery()), List.of(List.of("two")));
+                } finally {
+                    statement.execute("drop view replaced");
                 }
-                statement.execute("drop view answer");
-                statement.execute("create view answer as select 'two' as x");
-                equal(rows(prepared.executeQuery()), List.of(List.of("two")));
-                statement.execute("drop view answer");
             }
         });
         check("a statement of the simple protocol answers the same", connection -> {
