@@ -316,7 +316,7 @@ public class JdbcClient {
         });
         wrongToday("pgjdbc finds their types with a generate_series that takes no value of type integer", "intervals and JSON are objects of PostgreSQL", connection -> {
             equal(value(connection, "select took from types where row_id = 1").toString(), "0 years 0 mons 1 days 2 hours 0 mins 1.0 secs");
-            equal(value(connection, "select props from types where row_id = 1").toString(), "{\"utm\":\"spring\"}");
+            equal(value(connection, "select props from types where row_id = 1").toString().replace(" ", ""), "{\"utm\":\"spring\"}");
         });
         check("a statement prepared on the server after five runs answers the same in binary", connection -> {
             try (PreparedStatement statement = connection.prepareStatement("select i64, f64, money, moment, instant, day, name from types where row_id = ?")) {

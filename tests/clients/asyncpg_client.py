@@ -224,7 +224,7 @@ EXPECTED = {
     "flag": True, "i8": -8, "i64": -64, "u32": 32, "f32": 0.5, "f64": 0.1, "money": Decimal("59.90"), "share": Decimal("0.333333333333"),
     "name": '红茶 "No. 1"', "city": "上海", "bytes": b"\x00\xff\\", "day": date(2026, 3, 1), "moment": MOMENT, "instant": INSTANT,
     "took": timedelta(hours=26, seconds=1), "numbers": [1, None, 3], "names": ["a", "b,c", '"d"', None, ""], "moments": [MOMENT, None],
-    "amounts": [Decimal("0.10"), Decimal("-2.00")], "props": '{"utm":"spring"}', "grid": "[[1,2],[],[3]]",
+    "amounts": [Decimal("0.10"), Decimal("-2.00")],
 }
 
 
@@ -238,6 +238,12 @@ async def is_read(connection, columns):
 @check
 async def every_type_of_a_file_is_read(connection):
     await is_read(connection, {column: expected for column, expected in EXPECTED.items() if type(expected) is not list})
+
+
+@check
+async def maps_and_grids_of_a_file_are_json(connection):
+    row = await connection.fetchrow("select props, grid from types where row_id = 1")
+    equal((json.loads(row["props"]), json.loads(row["grid"])), ({"utm": "spring"}, [[1, 2], [], [3]]))
 
 
 @wrong_today(ARRAYS)
