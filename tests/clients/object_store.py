@@ -245,7 +245,7 @@ def a_store_that_is_gone_fails_the_statement_and_may_come_back():
                 raise AssertionError("it was answered")
             except psycopg.Error as error:
                 assert error.sqlstate in ("58030", "58P01"), f"{error.sqlstate}: {error}"
-            assert time.monotonic() - started < 30, "it took longer than half a minute"
+            assert time.monotonic() - started < 60, "it took longer than a minute"
         finally:
             STORE.start_again()
         time.sleep(LISTING_AGE)
