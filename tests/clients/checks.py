@@ -23,6 +23,23 @@ def wrong_today(reason):
     return mark
 
 
+def of_each(subjects, wrong_today=None):
+    """Marks a function of one subject as a check of each. `wrong_today` is one reason for all, or one for each name."""
+
+    def mark(function):
+        for name, subject in subjects.items():
+
+            def one(subject=subject):
+                function(subject)
+
+            one.__name__ = f"{function.__name__}_over_{name}"
+            one.wrong_today = wrong_today.get(name) if isinstance(wrong_today, dict) else wrong_today
+            check(one)
+        return function
+
+    return mark
+
+
 def equal(got, expected):
     """Fails with both sides."""
     if got != expected or type(got) is not type(expected):
@@ -39,6 +56,7 @@ def run():
     """Runs the checks, or those whose names hold an argument, and ends the process."""
     chosen = [f for f in _CHECKS if not sys.argv[1:] or any(word in f.__name__ for word in sys.argv[1:])]
     failed = 0
+    script = sys.modules["__main__"].__file__
     for function in chosen:
         started = time.monotonic()
         sentence = function.__name__.replace("_", " ")
@@ -53,7 +71,7 @@ def run():
                 print(f"wrong today: {sentence}: {known}")
                 continue
             failed += 1
-            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == function.__code__.co_filename]
+            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == script]
             line = f" (line {frames[-1].lineno})" if frames else ""
             print(f"FAILED: {sentence}{line}\n  {type(error).__name__}: {error}")
         took = time.monotonic() - started

@@ -4,7 +4,7 @@
 #   tests/clients/run.sh target/debug/tributary              all scripts
 #   tests/clients/run.sh target/debug/tributary psql.sh      these only
 #
-# PYTHON names a Python that has the packages of requirements.txt. Needs psql.
+# PYTHON names a Python that has the packages of requirements.txt. README.md says what each script needs.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,8 @@ shift
 binary=$(realpath "$binary")
 python=${PYTHON:-python3}
 scripts=("$@")
-((${#scripts[@]})) || scripts=(psql.sh terminal.py psycopg_client.py grammar.py)
+((${#scripts[@]})) || scripts=(psql.sh terminal.py psycopg_client.py psycopg_cursors.py psycopg2_client.py asyncpg_client.py sqlalchemy_client.py
+    pandas_client.py JdbcClient.java node/client.cjs object_store.py grammar.py)
 
 work=$(mktemp -d)
 server=
@@ -48,16 +49,19 @@ if [[ -z $port ]]; then
     exit 1
 fi
 
-# What psql and psycopg connect to; the rest of the surroundings must not matter.
+# What the clients connect to; the rest of the surroundings must not matter.
 export PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=tributary PGUSER=ana PGCONNECT_TIMEOUT=10
 unset PGOPTIONS PGSERVICE PGSSLMODE PGTZ PGDATESTYLE PGCLIENTENCODING
-export SERVER_PID=$server LAKE=$work/lake LC_ALL=C.UTF-8 PAGER=cat PSQLRC=/dev/null PSQL_HISTORY=/dev/null TZ=UTC
+export TRIBUTARY=$binary SERVER_PID=$server LAKE=$work/lake LC_ALL=C.UTF-8 PAGER=cat PSQLRC=/dev/null PSQL_HISTORY=/dev/null TZ=UTC
 
 failed=()
 for script in "${scripts[@]}"; do
     echo "-- $script"
     case $script in
     *.py) "$python" "$here/$script" ;;
+    # The first stage of the compiler is enough for programs that wait.
+    *.java) java -XX:TieredStopAtLevel=1 -cp "${PGJDBC:-/usr/share/java/postgresql.jar}" "$here/$script" ;;
+    *.cjs) node "$here/$script" ;;
     *) bash "$here/$script" ;;
     esac || failed+=("$script")
     if ! kill -0 "$server" 2>/dev/null; then

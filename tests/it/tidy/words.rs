@@ -4,8 +4,9 @@ use super::{files_of_the_repository, read, relative};
 use crate::fixtures;
 
 /// Where texts are, by the end of the name.
-const TEXTS: [&str; 14] =
-    ["rs", "md", "toml", "lock", "sql", "slt", "py", "sh", "csv", "yml", "yaml", "json", "ndjson", "txt"];
+const TEXTS: [&str; 16] = [
+    "rs", "md", "toml", "lock", "sql", "slt", "py", "sh", "java", "cjs", "csv", "yml", "yaml", "json", "ndjson", "txt",
+];
 
 #[test]
 fn no_file_names_a_place_of_one_machine() {
@@ -32,7 +33,8 @@ fn no_source_is_left_unfinished() {
     let words = ["todo!", "unimplemented!", "TODO", "FIXME", "XXX:"];
     let mut wrong = vec![];
     for file in files_of_the_repository() {
-        let is_source = file.extension().is_some_and(|end| end == "rs" || end == "sql" || end == "py");
+        let is_source =
+            file.extension().is_some_and(|end| ["rs", "sql", "py", "java", "cjs"].iter().any(|source| end == *source));
         if !is_source || file.ends_with("tests/it/tidy/words.rs") {
             continue;
         }
