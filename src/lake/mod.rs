@@ -1,9 +1,12 @@
 //! A folder or a bucket as tables. See `README.md` of this room.
 
+mod check;
+mod cluster;
 mod external;
 mod faults;
 mod file;
 mod listing;
+mod manifest;
 mod micros;
 mod named;
 mod partitions;
@@ -41,6 +44,8 @@ use table::{FileSet, known_files};
 
 use crate::error::Result;
 
+pub use check::{CheckReport, check_folder};
+pub use cluster::{ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, cluster};
 pub use listing::Format;
 pub use spec::LakeSpec;
 pub use table::LakeTable;

@@ -92,7 +92,7 @@ impl LakeProvider {
     }
 
     /// Refuses a statement that needs a column whose files disagree.
-    fn check_columns(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<(), Error> {
+    pub(super) fn check_columns(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<(), Error> {
         let unusable = &self.resolved.unusable;
         if unusable.is_empty() {
             return Ok(());
@@ -137,7 +137,7 @@ impl LakeProvider {
         Ok(kept.map(|(_, file)| file).collect())
     }
 
-    fn scan_parquet(
+    pub(super) fn scan_parquet(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
