@@ -6,6 +6,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -101,7 +102,9 @@ impl Target {
         } else if !found.is_empty() {
             return Err(taken(shown, found.contains(&manifest)));
         }
-        let hidden = std::env::temp_dir().join(format!("tributary-cluster-{}", std::process::id()));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let unique = format!("tributary-cluster-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+        let hidden = std::env::temp_dir().join(unique);
         let working = WorkingFolder::make(hidden, shown)?;
         Ok(Self { shown: shown.to_owned(), working, place: Destination::Bucket { store, path } })
     }
@@ -250,5 +253,81 @@ impl Drop for WorkingFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::lake::manifest::{FORMAT, ManifestFile};
+
+    const FILE: &str = "range-00000-generation-1.parquet";
+
+    fn manifest() -> Manifest {
+        let file = ManifestFile {
+            path: FILE.to_owned(),
+            range: 0,
+            generation: 1,
+            row_count: 0,
+            user_count: 0,
+            byte_count: 4,
+            user_min: None,
+            user_max: None,
+            time_min: None,
+            time_max: None,
+            sha256: String::new(),
+        };
+        Manifest {
+            format: FORMAT,
+            written_by: String::new(),
+            user_key: "u".to_owned(),
+            time_key: "t".to_owned(),
+            order: vec!["u".to_owned(), "t".to_owned()],
+            generation: 1,
+            row_count: 0,
+            split_points: Vec::new(),
+            files: vec![file],
+        }
+    }
+
+    async fn names(store: &dyn ObjectStore) -> Vec<String> {
+        let objects: Vec<_> = store.list(None).try_collect().await.unwrap();
+        objects.into_iter().map(|object| object.location.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_gets_the_files_and_then_the_manifest() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        // What a run left that was killed while it sent its files.
+        for left in [UNFINISHED_NAME, "range-00007-generation-1.parquet"] {
+            store.put(&Path::from("shop/events").join(left), Bytes::from_static(b"x").into()).await.unwrap();
+        }
+        store.put(&Path::from("shop/other"), Bytes::from_static(b"x").into()).await.unwrap();
+        let path = Path::from("shop/events");
+        let target = Target::in_bucket(Arc::clone(&store), path.clone(), "s3://shop/events").await.unwrap();
+        assert_eq!(names(store.as_ref()).await, ["shop/other"]);
+        fs::write(target.table_folder().join(FILE), "rows").unwrap();
+        target.publish(&manifest(), &ClusterMeter::default()).await.unwrap();
+        let expected = [&format!("shop/events/{MANIFEST_NAME}"), &format!("shop/events/{FILE}"), "shop/other"];
+        assert_eq!(names(store.as_ref()).await, expected);
+        let error = Target::in_bucket(store, path, "s3://shop/events").await.err().unwrap();
+        assert_eq!(error.state.0, "42P07");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_fails_on_the_way_to_a_bucket_takes_its_files_back() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let target = Target::in_bucket(Arc::clone(&store), Path::from("shop"), "s3://shop").await.unwrap();
+        let mut manifest = manifest();
+        manifest
+            .files
+            .push(ManifestFile { path: "range-00001-generation-1.parquet".to_owned(), ..manifest.files[0].clone() });
+        fs::write(target.table_folder().join(FILE), "rows").unwrap();
+        // The second file was never made.
+        let error = target.publish(&manifest, &ClusterMeter::default()).await.unwrap_err();
+        assert_eq!(error.state.0, "58030");
+        assert_eq!(names(store.as_ref()).await, Vec::<String>::new());
     }
 }

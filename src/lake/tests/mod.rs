@@ -1,5 +1,7 @@
 //! The room's tests: a folder is made, opened as a lake, and asked in SQL.
 
+mod check;
+mod cluster;
 mod external;
 mod faults;
 mod listing;
