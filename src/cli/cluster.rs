@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::serve::stop_at_signal;
@@ -38,13 +38,13 @@ pub(super) async fn run(args: ClusterArgs) -> Result<ExitCode> {
     });
     let ClusterReport { row_count, user_count, range_count, source_byte_count, byte_count } = report.await?;
     println!(
-        "{shown}: {} rows of {} users in {range_count} range{}, {} (from {}), in {}",
+        "{shown}: {} rows of {} users in {range_count} range{}, {} (from {}), in {:.1} s",
         HumanCount(row_count),
         HumanCount(user_count),
         if range_count == 1 { "" } else { "s" },
         HumanBytes(byte_count),
         HumanBytes(source_byte_count),
-        HumanDuration(began_at.elapsed()),
+        began_at.elapsed().as_secs_f64(),
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -128,11 +128,12 @@ impl Display {
             self.phase = Some(phase);
             let name = self.names[phase as usize];
             match is_terminal {
-                true => self.bar = ProgressBar::new(0).with_style(style(phase, total)).with_message(name),
+                true => self.bar = ProgressBar::new(0).with_message(name),
                 false => eprintln!("{name}"),
             }
         }
         if is_terminal {
+            self.bar.set_style(style(phase, total));
             self.bar.set_length(total.max(done));
             self.bar.set_position(done);
         }

@@ -34,14 +34,16 @@ const QUESTIONS: [&str; 6] = [
     "SELECT user_id, FUNNEL(event_time, event = 'page_view', event = 'product_view', event = 'add_to_cart',
             event = 'purchase', within => '7 days') AS level
      FROM events GROUP BY user_id ORDER BY user_id",
-    "SELECT user_id, (unnest(SESSIONS(event_time, '30 minutes'))).* FROM events ORDER BY 1, 2",
+    "SELECT user_id, s.session_no, s.started_at, s.ended_at, s.event_count, s.cause
+     FROM (SELECT user_id, unnest(SESSIONS(event_time, '30 minutes')) AS s FROM events GROUP BY user_id) AS visits
+     ORDER BY 1, 2",
     "SELECT user_id, event_time, event,
             SESSIONIZE(event_time, '1 hour') OVER (PARTITION BY user_id ORDER BY event_time) AS session
      FROM events ORDER BY user_id, event_time, event, channel",
-    "SELECT channel, sum(credit), sum(value) FROM (
-         SELECT (unnest(ATTRIBUTE_TOTALS('linear', event_time, channel, event = 'purchase', revenue))).*
-         FROM events GROUP BY user_id) AS t
-     GROUP BY channel ORDER BY channel",
+    "SELECT t.channel, sum(t.credit), sum(t.value)
+     FROM (SELECT unnest(ATTRIBUTE_TOTALS('linear', event_time, channel, event = 'purchase', revenue)) AS t
+           FROM events GROUP BY user_id) AS totals
+     GROUP BY t.channel ORDER BY t.channel",
     "SELECT event, count(*), count(DISTINCT user_id), min(event_time), max(event_time), sum(revenue)
      FROM events GROUP BY event ORDER BY event",
     "SELECT * FROM events WHERE user_id = 'Eli' AND event_time > '2026-03-02' ORDER BY event_time, event",

@@ -31,6 +31,8 @@ pub struct ClusterMeter {
 
 impl ClusterMeter {
     /// The phase; rows done in it (bytes, where files are published); and how many there are, 0 where nobody knows.
+    ///
+    /// Of text files the rows are reckoned from the files that were read.
     pub fn reading(&self) -> (ClusterPhase, u64, u64) {
         (PHASES[usize::from(self.phase.load(Relaxed))], self.done.load(Relaxed), self.total.load(Relaxed))
     }
@@ -44,6 +46,12 @@ impl ClusterMeter {
         self.done.store(0, Relaxed);
         self.total.store(total.unwrap_or(0), Relaxed);
         self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Reckons the whole from a part, where nobody knows it: `part` of `whole` bytes are done.
+    pub(super) fn reckon(&self, part: u64, whole: u64) {
+        let total = u128::from(self.done.load(Relaxed)) * u128::from(whole) / u128::from(part.max(1));
+        self.total.store(u64::try_from(total).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Counts what is done. Fails with 57014 if the work was told to stop.

@@ -22,7 +22,7 @@ mod target;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -32,7 +32,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use keys::{Level, Points};
 use ranges::{FIRST_GENERATION, write_ranges};
-use route::{Router, byte_count};
+use route::Router;
 use shape::Shape;
 use shelf::{Allowance, Bucket, Filler, Shelf};
 use source::{Source, said};
@@ -147,7 +147,7 @@ pub async fn cluster(
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
-        sorted_bytes: options.memory_limit_bytes / 2 / options.thread_count.get() / COPIES_OF_SORTED_BUCKET,
+        sorted_bytes: (options.memory_limit_bytes / 2 / options.thread_count.get() / COPIES_OF_SORTED_BUCKET).max(1),
     });
     let points = points(&work, &source, &heads).await?;
     drop(heads);
@@ -219,11 +219,9 @@ impl Work {
 /// unlike the others, buckets come out unequal and are cut again later.
 async fn points(work: &Arc<Work>, source: &Arc<Source>, heads: &[RecordBatch]) -> Result<Points> {
     let head_rows: usize = heads.iter().map(RecordBatch::num_rows).sum();
-    let head_bytes: usize = heads.iter().map(byte_count).sum();
     let row_count = source.row_count().unwrap_or(head_rows as u64);
-    let row_bytes = head_bytes / head_rows.max(1);
-    let for_memory = row_count.saturating_mul(row_bytes as u64) / (work.sorted_bytes as u64).max(1);
-    let wanted = (work.range_count as u64 * BUCKETS_PER_RANGE).max(for_memory * 2).clamp(BUCKETS.0, BUCKETS.1);
+    // Not by memory: where ranges begin must not depend on it.
+    let wanted = (work.range_count as u64).saturating_mul(BUCKETS_PER_RANGE).clamp(BUCKETS.0, BUCKETS.1);
     let mut sample = Sample::new(Level::User, row_count);
     if source.is_text() {
         for batch in heads {
@@ -277,10 +275,11 @@ async fn route(work: &Arc<Work>, source: &Arc<Source>, points: Points) -> Result
     work.meter.begin(ClusterPhase::Reading, source.row_count());
     let shelf = Arc::new(Shelf::new(&work.shape.schema, &work.spill_folder, &work.allowance, points.bucket_count()));
     let (points, next) = (Arc::new(points), Arc::new(AtomicUsize::new(0)));
+    let read_bytes = Arc::new(AtomicU64::new(0));
     let mut readers = JoinSet::new();
     for _ in 0..work.thread_count {
         let (work, source, shelf) = (Arc::clone(work), Arc::clone(source), Arc::clone(&shelf));
-        let (points, next) = (Arc::clone(&points), Arc::clone(&next));
+        let (points, next, read_bytes) = (Arc::clone(&points), Arc::clone(&next), Arc::clone(&read_bytes));
         readers.spawn(async move {
             let mut filler = shelf.filler();
             loop {
@@ -289,6 +288,11 @@ async fn route(work: &Arc<Work>, source: &Arc<Source>, points: Points) -> Result
                     return filler.finish();
                 }
                 route_unit(&work, &source, unit, &points, &mut filler).await?;
+                let unit_bytes = source.unit_byte_count(unit);
+                let read_bytes = read_bytes.fetch_add(unit_bytes, Relaxed) + unit_bytes;
+                if source.row_count().is_none() {
+                    work.meter.reckon(read_bytes, source.byte_count());
+                }
             }
         });
     }

@@ -34,7 +34,9 @@ struct Range {
 ///
 /// The files come back in the order of their ranges.
 pub(super) async fn write_ranges(work: &Arc<Work>, buckets: Vec<Bucket>) -> Result<Vec<ManifestFile>> {
-    let mut ranges = group(work.balance(buckets)?, work.range_count);
+    let balancing = Arc::clone(work);
+    let balanced = tokio::task::spawn_blocking(move || balancing.balance(buckets)).await;
+    let mut ranges = group(balanced.map_err(|error| super::ended(&error))??, work.range_count);
     // The largest first, so that no thread begins it when the others end.
     ranges.sort_by_key(|range| std::cmp::Reverse(range.buckets.iter().map(|bucket| bucket.row_count).sum::<u64>()));
     let queue = Arc::new(Mutex::new(VecDeque::from(ranges)));

@@ -41,7 +41,9 @@ impl Source {
     /// XX001 if a file is damaged.
     pub(super) async fn open(location: &str, runtime: &Arc<RuntimeEnv>) -> Result<Self> {
         let place = Arc::new(Place::open(location, runtime).await?);
-        let found = list_files(&place, &HashMap::new(), None).await?;
+        let mut found = list_files(&place, &HashMap::new(), None).await?;
+        // A clustered table is read file by file as any other.
+        found.manifest = None;
         if found.files.is_empty() {
             return Err(Error::new(SqlState::UNDEFINED_FILE, format!("'{location}' holds no file of a known kind"))
                 .with_hint("known are .parquet, .csv, .json, .ndjson and .jsonl"));
@@ -74,6 +76,11 @@ impl Source {
     /// The bytes of all files.
     pub(super) fn byte_count(&self) -> u64 {
         self.byte_count
+    }
+
+    /// The bytes of a unit.
+    pub(super) fn unit_byte_count(&self, unit: usize) -> u64 {
+        self.units[unit].iter().map(length).sum()
     }
 
     pub(super) fn unit_count(&self) -> usize {
