@@ -155,3 +155,45 @@ fn killed_at_any_point_it_leaves_no_table_and_the_next_run_makes_it() {
     let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
     assert!(ok, "{printed}");
 }
+
+/// The files of the clustered table of the tests' lake as plain Parquet, without their manifest.
+fn sorted_files(folder: &Path) {
+    fs::create_dir_all(folder).expect("it can be made");
+    for file in fixtures::files_below(&fixtures::testdata("lakes/tea/clustered"), &["parquet"]) {
+        fs::copy(&file, folder.join(file.file_name().expect("a file has a name"))).expect("it can be copied");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_the_config_calls_sorted_is_checked_and_then_believed() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let (lake, config) = (folder.path().join("lake"), folder.path().join("tributary.toml"));
+    sorted_files(&lake.join("events"));
+    sorted_files(&lake.join("twice"));
+    fs::copy(lake.join("twice/range-00001-generation-1.parquet"), lake.join("twice/again.parquet")).expect("a copy");
+    let sections = "[tables.events]\nsorted = true\n[tables.\"shop.twice\"]\nsorted = true\n";
+    fs::write(&config, sections).expect("it can be written");
+    let server = Server::start_with(&[format!("shop={}", lake.display())], &["--config", text(&config)]);
+    let client = server.connect().await;
+    client.batch_execute("SET datafusion.execution.target_partitions = 4").await.expect("it can be set");
+
+    let sql = "SELECT user_id, count(event) FROM events GROUP BY user_id";
+    let plan = client.query(&format!("EXPLAIN {sql}"), &[]).await.expect("a plan");
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("output_partitioning=Range([user_id@0 ASC NULLS LAST]"), "{plan}");
+    assert!(!plan.contains("RepartitionExec"), "{plan}");
+    assert_eq!(client.query(sql, &[]).await.expect("rows").len(), 8);
+
+    let error = client.query("SELECT count(event) FROM twice", &[]).await.expect_err("a user is in two files");
+    let error = error.as_db_error().expect("the server says it");
+    assert_eq!(error.code().code(), "22000");
+    assert!(error.message().contains("again.parquet") && error.message().contains("overlap"), "{error:?}");
+
+    fs::write(&config, "[tables.evnets]\nsorted = true\n").expect("it can be written");
+    let lake = format!("shop={}", lake.display());
+    let listen = ["--listen", "127.0.0.1:0", "--config", text(&config)];
+    let (ok, _, told) = tributary_runs(&[&["serve", "--lake", &lake], &listen[..]].concat());
+    assert!(!ok);
+    assert!(told.contains("[tables.evnets]"), "{told}");
+}

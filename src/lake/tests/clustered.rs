@@ -15,7 +15,7 @@ const USERS: i64 = 400;
 async fn lake() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in 0..4_i64 {
-        let users: Vec<i64> = (0..1000).map(|n| (n * 7 + file) % USERS).collect();
+        let users: Vec<i64> = (0..1000).map(|n| (file * 1000 + n) * 7 % USERS).collect();
         let times: TimestampMicrosecondArray = (0..1000).map(|n| Some((file * 1000 + n) * 1_000_000)).collect();
         let names: Vec<&str> = (0..1000).map(|n| ["view", "cart", "buy"][n % 3]).collect();
         let batch = rows(vec![("user_id", ints(&users)), ("event_time", Arc::new(times)), ("event", texts(&names))]);
