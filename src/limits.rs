@@ -36,3 +36,6 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// Parsed footers of Parquet files kept in memory.
 pub const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Memory that the rows of `tributary cluster` take where the user does not say; others wait on the disk.
+pub const CLUSTER_MEMORY_BYTES: usize = 1024 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! The config file: the same names as the options of `serve`, which beat it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,30 @@ pub(super) struct Config {
     pub(super) memory_limit: Option<String>,
     #[serde(default)]
     pub(super) trust_network: bool,
+    /// What is known of tables, by `TABLE` or `LAKE.TABLE`.
+    #[serde(default)]
+    pub(super) tables: BTreeMap<String, TableConfig>,
+}
+
+/// `[tables.NAME]`: what the owner knows of a folder of files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TableConfig {
+    #[serde(default = "default_user_key")]
+    pub(super) user_key: String,
+    #[serde(default = "default_time_key")]
+    pub(super) time_key: String,
+    /// Whether each file is sorted by user and time, and no user is in two files. It is checked.
+    #[serde(default)]
+    pub(super) sorted: bool,
+}
+
+fn default_user_key() -> String {
+    "user_id".to_owned()
+}
+
+fn default_time_key() -> String {
+    "event_time".to_owned()
 }
 
 impl Config {
@@ -65,6 +90,20 @@ mod tests {
         assert_eq!(parse_bytes("1.5 GB"), Ok(3 << 29));
         assert!(parse_bytes("12").unwrap_err().contains("too small"));
         assert!(parse_bytes("much").unwrap_err().contains("no size"));
+    }
+
+    #[test]
+    fn a_table_has_a_section() {
+        let text = "[tables.events]\nsorted = true\n[tables.\"shop.visits\"]\nuser_key = 'visitor'\n";
+        let config: Config = toml::from_str(text).unwrap();
+        let (events, visits) = (&config.tables["events"], &config.tables["shop.visits"]);
+        assert_eq!(
+            (events.user_key.as_str(), events.time_key.as_str(), events.sorted),
+            ("user_id", "event_time", true)
+        );
+        assert_eq!((visits.user_key.as_str(), visits.sorted), ("visitor", false));
+        let error = toml::from_str::<Config>("[tables.events]\nordered = true").unwrap_err();
+        assert!(error.to_string().contains("user_key"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `tributary demo`: the demo lake, a server over it, and the questions asked over the wire.
 
+use std::collections::BTreeMap;
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +24,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode> {
         .await
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("making the demo lake failed: {e}")))??;
     let spec = LakeSpec { name: "demo".to_owned(), location: folder.path.display().to_string() };
-    let Ready { server, listener, address, .. } = prepare(vec![spec], args.listen, &EngineOptions::default()).await?;
+    let Ready { server, listener, address, .. } =
+        prepare(vec![spec], &BTreeMap::new(), args.listen, &EngineOptions::default()).await?;
     println!("listening on {address}");
     let shutdown = CancellationToken::new();
     stop_at_signal(shutdown.clone())?;

@@ -1,5 +1,6 @@
-//! The commands: `serve`, `demo`, `functions`.
+//! The commands: `serve`, `demo`, `cluster`, `check`, `functions`.
 
+mod cluster;
 mod config;
 mod demo;
 mod functions;
@@ -30,6 +31,10 @@ enum Command {
     Serve(ServeArgs),
     /// Make the demo lake, serve it, and ask it questions over the wire
     Demo(DemoArgs),
+    /// Write a table in ranges of users, sorted by user and time, so that questions about users need no shuffle
+    Cluster(ClusterArgs),
+    /// Read a clustered table whole, and say what is wrong with it
+    Check(CheckArgs),
     /// List the functions, or explain one
     Functions(FunctionsArgs),
 }
@@ -75,6 +80,40 @@ struct DemoArgs {
     once: bool,
 }
 
+/// Options of `cluster`.
+#[derive(Debug, Args)]
+struct ClusterArgs {
+    /// A file, a folder or a URL of Parquet, CSV or JSON lines: one table
+    source: String,
+    /// The folder or URL to make; it must not exist, or be empty
+    target: String,
+    /// The column that says who: an integer, text, a uuid or a numeric
+    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
+    user_key: String,
+    /// The column that says when: a timestamp or a date; text is read as a timestamp
+    #[arg(long, value_name = "COLUMN", default_value = "event_time")]
+    time_key: String,
+    /// Ranges of users, one file each [default: one for 500,000 rows, at least 8]
+    #[arg(long, value_name = "N")]
+    ranges: Option<NonZeroUsize>,
+    /// Memory that rows may take, like 512MiB; others wait on the disk of the target [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::parse_bytes)]
+    memory_limit: Option<usize>,
+    /// Threads that read, sort and write [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The folder or URL that `tributary cluster` made
+    folder: String,
+    /// Threads that read [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
 /// Options of `functions`.
 #[derive(Debug, Args)]
 struct FunctionsArgs {
@@ -92,6 +131,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => network_runtime().and_then(|net| net.block_on(serve::run(args))),
         Command::Demo(args) => network_runtime().and_then(|net| net.block_on(demo::run(args))),
+        Command::Cluster(args) => network_runtime().and_then(|net| net.block_on(cluster::run(args))),
+        Command::Check(args) => network_runtime().and_then(|net| net.block_on(cluster::check(args))),
         Command::Functions(args) => functions::run(&args),
     };
     match done {

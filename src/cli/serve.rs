@@ -1,5 +1,6 @@
 //! `tributary serve`: lakes on a PostgreSQL port until a signal.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,11 +9,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
-use super::config::{Config, parse_bytes};
+use super::config::{Config, TableConfig, parse_bytes};
 use crate::catalog::{Catalog, FunctionInfo, LakeSource};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result, SqlState};
-use crate::lake::{Lake, LakeSpec};
+use crate::lake::{Lake, LakeSpec, SortedBy};
 use crate::wire::Server;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
@@ -57,7 +58,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
     };
     refuse_strangers(listen, args.trust_network || config.trust_network)?;
     let specs = lakes.iter().map(|text| LakeSpec::parse(text)).collect::<Result<Vec<_>>>()?;
-    let ready = prepare(specs, listen, &options).await?;
+    let ready = prepare(specs, &config.tables, listen, &options).await?;
     for lake in &ready.lakes {
         let count = lake.tables().len();
         println!("lake {} has {count} table{}", lake.name(), if count == 1 { "" } else { "s" });
@@ -71,7 +72,12 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
 }
 
 /// Opens lakes and port. The port comes first: it is the likeliest to be wrong.
-pub(super) async fn prepare(specs: Vec<LakeSpec>, listen: SocketAddr, options: &EngineOptions) -> Result<Ready> {
+pub(super) async fn prepare(
+    specs: Vec<LakeSpec>,
+    tables: &BTreeMap<String, TableConfig>,
+    listen: SocketAddr,
+    options: &EngineOptions,
+) -> Result<Ready> {
     let listener = TcpListener::bind(listen).await.map_err(|e| {
         let error = Error::new(SqlState::CONNECTION_FAILURE, format!("cannot listen on {listen}: {e}"));
         match e.kind() {
@@ -87,12 +93,42 @@ pub(super) async fn prepare(specs: Vec<LakeSpec>, listen: SocketAddr, options: &
     for spec in specs {
         // Footers are read on the query threads, not on the network's.
         let runtime = Arc::clone(engine.runtime_env());
-        lakes.push(engine.spawn(async move { Lake::open(spec, &runtime).await }).join().await??);
+        let sorted = sorted_tables(&spec, tables);
+        lakes.push(engine.spawn(async move { Lake::open_sorted(spec, sorted, &runtime).await }).join().await??);
     }
+    check_names(tables, &lakes)?;
     let sources = lakes.iter().map(|lake| Arc::clone(lake) as Arc<dyn LakeSource>).collect();
     let functions = tributary_udfs::catalogue().iter().copied().map(FunctionInfo::from).collect();
     let catalog = Catalog::new(sources, functions)?;
     Ok(Ready { server: Server::new(engine, catalog), listener, address, lakes })
+}
+
+/// The tables of a lake that the config declares sorted.
+fn sorted_tables(spec: &LakeSpec, tables: &BTreeMap<String, TableConfig>) -> HashMap<String, SortedBy> {
+    let declared = tables.iter().filter(|(_, table)| table.sorted).map(|(name, table)| {
+        let name = name.strip_prefix(&format!("{}.", spec.name)).unwrap_or(name);
+        let by = SortedBy { user_key: table.user_key.clone(), time_key: table.time_key.clone() };
+        (name.to_owned(), by)
+    });
+    declared.collect()
+}
+
+/// A section about a table that is not there is a slip.
+fn check_names(tables: &BTreeMap<String, TableConfig>, lakes: &[Arc<Lake>]) -> Result<()> {
+    let is_there = |name: &str| {
+        lakes.iter().any(|lake| {
+            let tables = lake.tables();
+            let of_lake = name.strip_prefix(&format!("{}.", lake.name()));
+            tables.contains_key(name) || of_lake.is_some_and(|name| tables.contains_key(name))
+        })
+    };
+    match tables.keys().find(|name| !is_there(name)) {
+        Some(name) => {
+            let message = format!("the config file has a section [tables.{name}], and no lake has such a table");
+            Err(Error::new(SqlState::UNDEFINED_TABLE, message).with_hint("Name it TABLE, or \"LAKE.TABLE\"."))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Nobody is asked for a password yet, so only this machine may connect.

@@ -51,6 +51,7 @@ impl LakeTable {
             schema: declared_schema.map(|schema| Arc::new(in_table_types(&schema))),
             order: Sealed::new(order),
             partitions: (!partition_cols.is_empty()).then_some(partition_cols),
+            sorted: None,
         };
         set = set.with_format(format).with_declared(declared, text);
         let schema = Arc::clone(&set.resolve().await?.schema);

@@ -75,6 +75,8 @@ pub(super) struct LakeFile {
     pub(super) format: Format,
     pub(super) compression: FileCompressionType,
     contents: OnceCell<Result<Arc<Contents>>>,
+    /// Whether the rows are in the order that the config declares of the table, where it does.
+    pub(super) is_in_order: OnceCell<Result<()>>,
 }
 
 /// What a file says of itself.
@@ -94,7 +96,7 @@ pub(super) struct Contents {
 
 impl LakeFile {
     pub(super) fn new(meta: ObjectMeta, shown: String, format: Format, compression: FileCompressionType) -> Self {
-        Self { meta, shown, format, compression, contents: OnceCell::new() }
+        Self { meta, shown, format, compression, contents: OnceCell::new(), is_in_order: OnceCell::new() }
     }
 
     /// Whether a listing shows the version that this is.

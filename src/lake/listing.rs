@@ -5,16 +5,19 @@
 //!   Folders `key=value` on the way give columns; other folders only group files.
 //! - If the root itself holds `key=value` folders, these are one table named as the lake.
 //! - Names that begin with `.` or `_`, empty files and other extensions are left out.
+//! - A folder with a manifest is a table in ranges of users. If the root has one, it is one table named as the lake.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use futures::TryStreamExt;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use super::cluster::UNFINISHED_NAME;
 use super::file::LakeFile;
+use super::manifest::MANIFEST_NAME;
 use super::spec::Place;
 use crate::error::{Error, Result, SqlState};
 
@@ -94,6 +97,8 @@ pub(super) struct TableFiles {
     pub(super) base: Path,
     pub(super) format: Format,
     pub(super) files: Vec<Arc<LakeFile>>,
+    /// The version of the folder's manifest, if it has one.
+    pub(super) manifest: Option<ObjectMeta>,
 }
 
 /// One name of the lake: its files, or why it cannot be read.
@@ -125,8 +130,10 @@ pub(super) async fn list_tables(
     }
     let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     let (objects, unreadable) = list_objects(place).await?;
+    let marks = Marks::find(&objects);
+    let is_one_table = marks.are_in(&place.path);
     for meta in objects {
-        let Some((name, base)) = table_of(&place.path, &meta.location, lake_name) else {
+        let Some((name, base)) = table_of(&place.path, &meta.location, lake_name, is_one_table) else {
             continue;
         };
         let Some(file) = recognise(place, meta, known, None) else {
@@ -139,9 +146,9 @@ pub(super) async fn list_tables(
         }
     }
     let mut tables: BTreeMap<String, Found> =
-        candidates.into_iter().map(|(name, bases)| (name.clone(), one_table(place, &name, bases))).collect();
+        candidates.into_iter().map(|(name, bases)| (name.clone(), one_table(place, &name, bases, &marks))).collect();
     for (folder, error) in unreadable {
-        if let Some((name, base)) = table_of(&place.path, &folder.clone().join("x"), lake_name) {
+        if let Some((name, base)) = table_of(&place.path, &folder.clone().join("x"), lake_name, is_one_table) {
             tables.insert(name, Err(Box::new(Unusable { base, error })));
         }
     }
@@ -157,6 +164,7 @@ pub(super) async fn list_files(
     format: Option<Format>,
 ) -> Result<TableFiles> {
     let mut files = Vec::new();
+    let mut marks = Marks::default();
     if place.is_file {
         let meta = place.store.head(&place.path).await.map_err(|error| cannot_list(place, &place.path, &error))?;
         files.extend(recognise(place, meta, known, format));
@@ -172,6 +180,7 @@ pub(super) async fn list_files(
         if let Some((_, error)) = unreadable.into_iter().next() {
             return Err(error);
         }
+        marks = Marks::find(&objects);
         for meta in objects {
             if is_hidden(&place.path, &meta.location) {
                 continue;
@@ -180,7 +189,7 @@ pub(super) async fn list_files(
             files.extend(file.filter(|file| format.is_none_or(|format| file.format == format)));
         }
     }
-    one_table(place, "", vec![(place.path.clone(), files)]).map_err(|unusable| unusable.error)
+    one_table(place, "", vec![(place.path.clone(), files)], &marks).map_err(|unusable| unusable.error)
 }
 
 /// All objects under the place, and the folders that could not be listed with the reason.
@@ -217,9 +226,12 @@ fn cannot_list(place: &Place, path: &Path, error: &object_store::Error) -> Error
 }
 
 /// The table that a file belongs to: its name, and the path that is the table.
-fn table_of(root: &Path, file: &Path, lake_name: &str) -> Option<(String, Path)> {
+fn table_of(root: &Path, file: &Path, lake_name: &str, is_one_table: bool) -> Option<(String, Path)> {
     if is_hidden(root, file) {
         return None;
+    }
+    if is_one_table {
+        return Some((lake_name.to_owned(), root.clone()));
     }
     let mut parts = file.prefix_match(root)?;
     let first = parts.next()?;
@@ -232,6 +244,33 @@ fn table_of(root: &Path, file: &Path, lake_name: &str) -> Option<(String, Path)>
         return Some((lake_name.to_owned(), root.clone()));
     }
     Some((text.to_owned(), root.clone().join(first)))
+}
+
+/// What clustering left in folders beside the files of rows.
+#[derive(Default)]
+struct Marks {
+    manifests: HashMap<Path, ObjectMeta>,
+    unfinished: HashSet<Path>,
+}
+
+impl Marks {
+    fn find(objects: &[ObjectMeta]) -> Self {
+        let mut marks = Self::default();
+        for object in objects {
+            let mut parts: Vec<PathPart<'_>> = object.location.parts().collect();
+            let Some(name) = parts.pop() else { continue };
+            if name.as_ref() == MANIFEST_NAME {
+                marks.manifests.insert(Path::from_iter(parts), object.clone());
+            } else if name.as_ref() == UNFINISHED_NAME {
+                marks.unfinished.insert(Path::from_iter(parts));
+            }
+        }
+        marks
+    }
+
+    fn are_in(&self, folder: &Path) -> bool {
+        self.manifests.contains_key(folder) || self.unfinished.contains(folder)
+    }
 }
 
 /// Whether any name below the root begins with `.` or `_`; `_key=value` is a partition.
@@ -271,10 +310,10 @@ fn recognise(
 }
 
 /// Makes one table of what bears one name, or says why that cannot be.
-fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
+fn one_table(place: &Place, name: &str, bases: Vec<Candidate>, marks: &Marks) -> Found {
     let mut bases = bases.into_iter();
     let Some((base, mut files)) = bases.next() else {
-        return Ok(TableFiles { base: place.path.clone(), format: Format::Parquet, files: Vec::new() });
+        return Ok(TableFiles { base: place.path.clone(), format: Format::Parquet, files: Vec::new(), manifest: None });
     };
     if let Some((other, _)) = bases.next() {
         let error = Error::new(
@@ -282,6 +321,12 @@ fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
             format!("two tables are named \"{name}\": '{}' and '{}'", place.show(&base), place.show(&other)),
         )
         .with_hint("rename one of them");
+        return Err(Box::new(Unusable { base, error }));
+    }
+    if marks.unfinished.contains(&base) {
+        let message = format!("table '{}' is being written, or its writing was broken off", place.show(&base));
+        let error = Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+            .with_hint("Wait for `tributary cluster` to end, or run it again.");
         return Err(Box::new(Unusable { base, error }));
     }
     files.sort_by(|a, b| a.meta.location.cmp(&b.meta.location));
@@ -295,5 +340,6 @@ fn one_table(place: &Place, name: &str, bases: Vec<Candidate>) -> Found {
         .with_hint("keep one format in one folder");
         return Err(Box::new(Unusable { base, error }));
     }
-    Ok(TableFiles { base, format, files })
+    let manifest = marks.manifests.get(&base).cloned();
+    Ok(TableFiles { base, format, files, manifest })
 }

@@ -1,15 +1,20 @@
 //! A folder or a bucket as tables. See `README.md` of this room.
 
 mod buffers;
+mod check;
+mod cluster;
 mod codes;
 mod external;
 mod faults;
 mod file;
+mod layout;
 mod listing;
+mod manifest;
 mod micros;
 mod named;
 mod partitions;
 mod scan;
+mod sorted;
 mod spec;
 mod statistics;
 mod table;
@@ -43,7 +48,10 @@ use table::{FileSet, known_files};
 
 use crate::error::Result;
 
+pub use check::{CheckReport, check_folder};
+pub use cluster::{ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, cluster};
 pub use listing::Format;
+pub use sorted::SortedBy;
 pub use spec::LakeSpec;
 pub use table::LakeTable;
 pub use uuid::{UUID_STORAGE, is_uuid, uuid_field};
@@ -61,6 +69,8 @@ pub type Tables = BTreeMap<String, Arc<LakeTable>>;
 /// A folder or bucket whose files are tables. Lives as long as the server.
 pub struct Lake {
     spec: LakeSpec,
+    /// By table: the order that its owner declares.
+    sorted: HashMap<String, SortedBy>,
     place: Arc<Place>,
     reader: Arc<Reader>,
     tables: RwLock<Arc<Tables>>,
@@ -77,6 +87,18 @@ impl Lake {
     /// 22023 if it is no path or URL that can be used, 58030 if it cannot be listed. Runs on a tokio
     /// runtime, where it leaves a task that reads the footers of all tables.
     pub async fn open(spec: LakeSpec, runtime: &Arc<RuntimeEnv>) -> Result<Arc<Lake>> {
+        Self::open_sorted(spec, HashMap::new(), runtime).await
+    }
+
+    /// Opens a lake of which some tables, by name, are declared sorted.
+    ///
+    /// What is declared is checked when such a table is first used, and again for each file that is new or changed;
+    /// a table that is not so fails with 22000. Otherwise as [`Self::open`].
+    pub async fn open_sorted(
+        spec: LakeSpec,
+        sorted: HashMap<String, SortedBy>,
+        runtime: &Arc<RuntimeEnv>,
+    ) -> Result<Arc<Lake>> {
         let listed_at = Instant::now();
         let place = Arc::new(Place::open(&spec.location, runtime).await.map_err(|mut error| {
             error.message = format!("lake {}: {}", spec.name, error.message);
@@ -84,6 +106,7 @@ impl Lake {
         })?);
         let lake = Lake {
             spec,
+            sorted,
             place,
             reader: reader(runtime),
             tables: RwLock::default(),
@@ -147,7 +170,10 @@ impl Lake {
         let table = match found {
             Ok(files) => match before.get(&name).filter(|old| old.file_set().is_same_as(&files)) {
                 Some(old) => Arc::clone(old),
-                None => Arc::new(LakeTable::new(name.clone(), FileSet::new(&self.place, &self.reader, files), None)),
+                None => {
+                    let set = FileSet::new(&self.place, &self.reader, files).with_sorted(self.sorted.get(&name));
+                    Arc::new(LakeTable::new(name.clone(), set, None))
+                }
             },
             Err(unusable) => {
                 let set = FileSet::unusable(&self.place, &self.reader, *unusable);

@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
+use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
@@ -20,6 +21,7 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::{LexOrdering, create_lex_ordering, create_physical_expr};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
@@ -71,7 +73,10 @@ impl TableProvider for LakeProvider {
         self.check_columns(projection, filters)?;
         let (of_partitions, of_rows): (Vec<&Expr>, Vec<&Expr>) =
             filters.iter().partition(|filter| self.is_over_partitions(filter));
-        let kept = self.choose_files(session, &of_partitions)?;
+        let mut kept = self.choose_files(session, &of_partitions)?;
+        if self.resolved.layout.is_some() {
+            kept = self.prune(session, &of_rows, kept)?;
+        }
         // Without a filter on rows, files beyond the limit need not be read.
         let file_limit = limit.filter(|_| of_rows.is_empty());
         let (files, is_cut) = first_files(kept, file_limit)?;
@@ -92,7 +97,7 @@ impl LakeProvider {
     }
 
     /// Refuses a statement that needs a column whose files disagree.
-    fn check_columns(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<(), Error> {
+    pub(super) fn check_columns(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<(), Error> {
         let unusable = &self.resolved.unusable;
         if unusable.is_empty() {
             return Ok(());
@@ -137,7 +142,35 @@ impl LakeProvider {
         Ok(kept.map(|(_, file)| file).collect())
     }
 
-    fn scan_parquet(
+    /// The files whose bounds of users, times and other columns leave room for a row that passes the filters.
+    ///
+    /// DataFusion would find the same when it opens a file. A table in ranges wants to know it before: what is left may
+    /// be one partition.
+    fn prune<'a>(
+        &self,
+        session: &dyn Session,
+        filters: &[&Expr],
+        files: Vec<&'a ReadyFile>,
+    ) -> Result<Vec<&'a ReadyFile>> {
+        let Some(filter) = conjunction(filters.iter().copied().cloned()) else {
+            return Ok(files);
+        };
+        let statistics = files.iter().map(|file| {
+            let known = file.ready.as_ref().ok().and_then(|ready| ready.statistics.clone());
+            known.unwrap_or_else(|| Arc::new(Statistics::new_unknown(&self.resolved.file_schema)))
+        });
+        let statistics = PrunableStatistics::new(statistics.collect(), Arc::clone(&self.resolved.schema));
+        let schema = DFSchema::try_from(self.resolved.schema.as_ref().clone())?;
+        let planning = PhysicalPlanningContext::default();
+        let filter = create_physical_expr(&filter, &schema, session.execution_props(), &planning)?;
+        let kept = PruningPredicateBuilder::new()
+            .with_file_schema(Arc::clone(&self.resolved.schema))
+            .try_build(filter)?
+            .prune(&statistics)?;
+        Ok(files.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(file, _)| file).collect())
+    }
+
+    pub(super) fn scan_parquet(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -152,8 +185,18 @@ impl LakeProvider {
         if is_cut {
             statistics = statistics.to_inexact();
         }
-        let ordering = self.ordering(session, &files)?;
-        let groups = self.group(session, files, &ordering)?;
+        let (ordering, groups, partitioning) = match &self.resolved.layout {
+            Some(layout) => {
+                let (groups, partitioning) = layout.groups(files, session.config().target_partitions());
+                let groups = with_statistics(groups, &self.resolved.schema)?;
+                (layout.ordering().into_iter().collect(), groups, partitioning)
+            }
+            None => {
+                let ordering = self.ordering(session, &files)?;
+                let groups = self.group(session, files, &ordering)?;
+                (ordering, groups, None)
+            }
+        };
 
         let mut options = TableParquetOptions {
             global: session.config_options().execution.parquet.clone(),
@@ -176,6 +219,7 @@ impl LakeProvider {
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_output_ordering(ordering)
+            .with_output_partitioning(partitioning)
             .with_expr_adapter(Some(Arc::new(MicrosAdapterFactory)))
             .build();
         Ok(DataSourceExec::from_data_source(config))

@@ -156,7 +156,8 @@ impl Place {
         Ok(Self { store_url, store, path, is_file: metadata.is_file(), is_local: true })
     }
 
-    async fn open_remote(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
+    /// Connects to the store of a URL without a look at what is there, and registers it with the runtime.
+    pub(super) fn connect(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         let options = std::env::vars().map(|(key, value)| (key.to_ascii_lowercase(), value));
         let (store, path) =
             object_store::parse_url_opts(url, options).map_err(|error| not_a_place(location, &error.to_string()))?;
@@ -164,20 +165,25 @@ impl Place {
         let base = &url[..url::Position::BeforePath];
         let store_url = ObjectStoreUrl::parse(base).map_err(|error| not_a_place(location, &error.to_string()))?;
         runtime.register_object_store(store_url.as_ref(), Arc::clone(&store));
+        Ok(Self { store_url, store, path, is_file: false, is_local: false })
+    }
 
+    async fn open_remote(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
+        let place = Self::connect(url, location, runtime)?;
         let unreachable = |error: object_store::Error| {
             Error::new(SqlState::IO_ERROR, format!("could not list '{location}': {error}"))
         };
-        let is_file = match store.list(Some(&path)).next().await {
+        let first = place.store.list(Some(&place.path)).next().await;
+        let is_file = match first {
             Some(Ok(_)) => false,
             Some(Err(error)) => return Err(unreachable(error)),
-            None => match store.head(&path).await {
+            None => match place.store.head(&place.path).await {
                 Ok(_) => true,
                 Err(object_store::Error::NotFound { .. }) => return Err(does_not_exist(location)),
                 Err(error) => return Err(unreachable(error)),
             },
         };
-        Ok(Self { store_url, store, path, is_file, is_local: false })
+        Ok(Self { is_file, ..place })
     }
 
     /// The path as the user would write it.
@@ -191,7 +197,7 @@ fn does_not_exist(location: &str) -> Error {
         .with_hint("a lake is a folder, a file, or a URL that begins with s3://, gs:// or az://")
 }
 
-fn not_a_place(location: &str, why: &str) -> Error {
+pub(super) fn not_a_place(location: &str, why: &str) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("'{location}' is not a usable path or URL: {why}"))
         .with_hint("use a path, or a URL that begins with file://, s3://, gs:// or az://")
 }

@@ -12,15 +12,19 @@ use datafusion::common::stats::Precision;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::logical_expr::SortExpr;
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectMeta;
 use object_store::path::Path;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::codes::schema_without_dictionaries;
 use super::file::{Contents, FOOTER_READERS, LakeFile, Reader, TextOptions};
+use super::layout::Layout;
 use super::listing::{Format, TableFiles, Unusable, list_files};
+use super::manifest::{Manifest, read_manifest};
 use super::partitions::{Partitions, read_partitions};
 use super::scan::LakeProvider;
+use super::sorted::{RIGHT, SortedBy};
 use super::spec::Place;
 use super::statistics::{table_ordering, table_statistics};
 use super::unify::{Unified, table_type, unify};
@@ -110,7 +114,7 @@ impl LakeTable {
         if set.is_same_as(&found) {
             return Ok(set);
         }
-        let newer = Arc::new(set.with_files(found.files));
+        let newer = Arc::new(set.with_files(found));
         *self.set.write() = Arc::clone(&newer);
         Ok(newer)
     }
@@ -129,6 +133,8 @@ pub(super) struct Declared {
     pub(super) order: Sealed<Vec<Vec<SortExpr>>>,
     /// Names of partition columns; `None` takes every `key=value` on the way.
     pub(super) partitions: Option<Vec<String>>,
+    /// What the config says of the order of files and rows.
+    pub(super) sorted: Option<SortedBy>,
 }
 
 /// One version of a table's files.
@@ -139,6 +145,7 @@ pub(super) struct FileSet {
     base: Path,
     format: Format,
     files: Vec<Arc<LakeFile>>,
+    manifest: Option<ObjectMeta>,
     text: Arc<TextOptions>,
     declared: Arc<Declared>,
     /// Why the table cannot be used at all.
@@ -155,6 +162,8 @@ pub(super) struct Resolved {
     pub(super) unusable: BTreeMap<String, Error>,
     pub(super) files: Vec<ReadyFile>,
     pub(super) row_count: Option<u64>,
+    /// Of a table in ranges of users.
+    pub(super) layout: Option<Layout>,
 }
 
 /// A file as a scan takes it, or why it cannot.
@@ -175,6 +184,7 @@ impl FileSet {
             base: found.base,
             format: found.format,
             files: found.files,
+            manifest: found.manifest,
             text: Arc::default(),
             declared: Arc::default(),
             problem: None,
@@ -184,7 +194,7 @@ impl FileSet {
 
     /// A table that exists by name and says why it cannot be used.
     pub(super) fn unusable(place: &Arc<Place>, reader: &Arc<Reader>, why: Unusable) -> Self {
-        let nothing = TableFiles { base: why.base, format: Format::Parquet, files: Vec::new() };
+        let nothing = TableFiles { base: why.base, format: Format::Parquet, files: Vec::new(), manifest: None };
         Self { problem: Some(why.error), ..Self::new(place, reader, nothing) }
     }
 
@@ -194,19 +204,31 @@ impl FileSet {
         self
     }
 
+    /// Takes the config's word that the folder is sorted; it is checked before it is used.
+    pub(super) fn with_sorted(self, by: Option<&SortedBy>) -> Self {
+        match by {
+            Some(by) => {
+                let declared = Declared { sorted: Some(by.clone()), ..self.declared.as_ref().clone() };
+                Self { declared: Arc::new(declared), ..self }
+            }
+            None => self,
+        }
+    }
+
     /// Sets the format, which an empty folder does not tell.
     pub(super) fn with_format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    fn with_files(&self, files: Vec<Arc<LakeFile>>) -> Self {
+    fn with_files(&self, found: TableFiles) -> Self {
         Self {
             place: Arc::clone(&self.place),
             reader: Arc::clone(&self.reader),
             base: self.base.clone(),
             format: self.format,
-            files,
+            files: found.files,
+            manifest: found.manifest,
             text: Arc::clone(&self.text),
             declared: Arc::clone(&self.declared),
             problem: None,
@@ -217,6 +239,7 @@ impl FileSet {
     pub(super) fn is_same_as(&self, found: &TableFiles) -> bool {
         self.problem.is_none()
             && self.base == found.base
+            && self.manifest == found.manifest
             && self.files.len() == found.files.len()
             && self.files.iter().zip(&found.files).all(|(a, b)| Arc::ptr_eq(a, b))
     }
@@ -261,9 +284,40 @@ impl FileSet {
                 .buffered(FOOTER_READERS)
                 .try_collect()
                 .await?;
-            self.combine(contents).map(Arc::new)
+            let mut resolved = self.combine(contents)?;
+            // Who declares columns or order has files in mind, not the table that was written.
+            let is_as_written = self.declared.schema.is_none() && self.declared.order.is_empty();
+            if let Some(manifest) = self.read_manifest().await?.filter(|_| is_as_written) {
+                let layout = Layout::of_manifest(&manifest, &self.base, &mut resolved.files, &resolved.schema)?;
+                resolved.layout = Some(layout);
+            } else if let Some(by) = &self.declared.sorted {
+                resolved.layout = Some(self.check_sorted(by, &resolved).await?);
+            }
+            Ok(Arc::new(resolved))
         };
         self.resolved.get_or_try_init(resolve).await.cloned()
+    }
+
+    /// Looks whether the files are sorted as the config says.
+    async fn check_sorted(&self, by: &SortedBy, resolved: &Resolved) -> Result<Layout> {
+        if self.format != Format::Parquet {
+            let message = format!("'{}' is declared sorted, and is not Parquet", self.location());
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).with_hint(RIGHT));
+        }
+        let layout = Layout::of_files(by, &resolved.files, &resolved.schema)?;
+        let checks = stream::iter(self.files.clone())
+            .map(|file| async move { file.check_order(&self.place, &self.reader, by).await });
+        let checked: Vec<Result<()>> = checks.buffered(FOOTER_READERS).try_collect().await?;
+        checked.into_iter().collect::<Result<()>>()?;
+        Ok(layout)
+    }
+
+    /// The manifest that the listing saw.
+    async fn read_manifest(&self) -> Result<Option<Manifest>> {
+        let Some(meta) = &self.manifest else { return Ok(None) };
+        let manifest = read_manifest(self.place.store.as_ref(), &self.base, &self.location()).await?;
+        self.place.check_version(meta).await?;
+        Ok(manifest)
     }
 
     fn combine(&self, contents: Vec<Result<Arc<Contents>>>) -> Result<Resolved> {
@@ -312,6 +366,7 @@ impl FileSet {
             partition_fields: partitions.fields,
             unusable: unified.unusable,
             row_count,
+            layout: None,
         }
     }
 

@@ -97,6 +97,26 @@ impl WatchingReaderFactory {
     }
 }
 
+impl WatchingReaderFactory {
+    /// A reader of one version of a file, which counts its bytes in `metrics`.
+    pub(super) fn reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<WatchingReader> {
+        let meta = file.object_meta.clone();
+        Ok(WatchingReader {
+            metrics: ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics),
+            place: Arc::clone(&self.place),
+            buffers: Arc::clone(&self.buffers),
+            footer: self.cached.create_reader(partition_index, file, metadata_size_hint, metrics)?,
+            meta,
+        })
+    }
+}
+
 impl ParquetFileReaderFactory for WatchingReaderFactory {
     fn create_reader(
         &self,
@@ -105,18 +125,12 @@ impl ParquetFileReaderFactory for WatchingReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let meta = file.object_meta.clone();
-        Ok(Box::new(WatchingReader {
-            metrics: ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics),
-            place: Arc::clone(&self.place),
-            buffers: Arc::clone(&self.buffers),
-            footer: self.cached.create_reader(partition_index, file, metadata_size_hint, metrics)?,
-            meta,
-        }))
+        Ok(Box::new(self.reader(partition_index, file, metadata_size_hint, metrics)?))
     }
 }
 
-struct WatchingReader {
+/// Reads one version of a file.
+pub(super) struct WatchingReader {
     place: Arc<Place>,
     buffers: Arc<Buffers>,
     meta: ObjectMeta,

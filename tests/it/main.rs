@@ -5,8 +5,10 @@
 //! - [`wire`]: what a client can do to a connection.
 //! - [`tidy`]: what must hold of the repository itself.
 //! - [`readme`]: the commands that a stranger copies.
+//! - [`cluster_command`]: `tributary cluster` and `tributary check`.
 //! - [`functions_command`]: `tributary functions`.
 
+mod cluster_command;
 mod fixtures;
 mod functions_command;
 mod golden;

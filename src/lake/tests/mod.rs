@@ -1,10 +1,14 @@
 //! The room's tests: a folder is made, opened as a lake, and asked in SQL.
 
+mod check;
+mod cluster;
+mod clustered;
 mod external;
 mod faults;
 mod listing;
 mod scan;
 mod schema;
+mod sorted;
 mod spec;
 mod text;
 
@@ -65,7 +69,18 @@ async fn open(folder: &Path) -> (Arc<Lake>, Arc<RuntimeEnv>) {
 
 /// A session over all tables of the lake that can be used.
 async fn session(lake: &Lake, runtime: &Arc<RuntimeEnv>, partitions: usize) -> SessionContext {
-    let config = SessionConfig::new().with_target_partitions(partitions);
+    session_with(lake, runtime, SessionConfig::new().with_target_partitions(partitions)).await
+}
+
+/// The same with the server's settings for scans that declare what they know.
+async fn served(lake: &Lake, runtime: &Arc<RuntimeEnv>, partitions: usize) -> SessionContext {
+    let mut config = SessionConfig::new().with_target_partitions(partitions);
+    config.options_mut().optimizer.prefer_existing_sort = true;
+    config.options_mut().optimizer.enable_round_robin_repartition = false;
+    session_with(lake, runtime, config).await
+}
+
+async fn session_with(lake: &Lake, runtime: &Arc<RuntimeEnv>, config: SessionConfig) -> SessionContext {
     let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
     for (name, table) in lake.tables().iter() {
         if let Ok(provider) = table.provider().await {

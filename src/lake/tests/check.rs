@@ -1,0 +1,155 @@
+//! What `tributary check` finds in a table that was changed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use datafusion::arrow::array::TimestampMicrosecondArray;
+
+use super::*;
+use crate::lake::cluster::hex;
+use crate::lake::manifest::{MANIFEST_NAME, Manifest};
+use crate::lake::{ClusterOptions, ParquetOptions, check_folder, cluster, write_parquet};
+
+struct Table {
+    folder: tempfile::TempDir,
+}
+
+impl Table {
+    /// A thousand events of a hundred users in four ranges.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let users: Vec<i64> = (0..1000).map(|n| n % 100).collect();
+        write(&folder.path().join("raw/a.parquet"), &events(&users, (0..1000).collect()));
+        let table = Self { folder };
+        let options = ClusterOptions {
+            user_key: "user_id".to_owned(),
+            time_key: "event_time".to_owned(),
+            range_count: NonZeroUsize::new(4),
+            memory_limit_bytes: 1 << 30,
+            thread_count: NonZeroUsize::MIN,
+        };
+        let (source, target) = (table.folder.path().join("raw"), table.path());
+        let runtime = Arc::new(RuntimeEnv::default());
+        let meter = Arc::default();
+        cluster(&runtime, source.to_str().unwrap(), target.to_str().unwrap(), &options, &meter).await.unwrap();
+        table
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("table")
+    }
+
+    fn file(&self, range: usize) -> PathBuf {
+        self.path().join(format!("range-{range:05}-generation-1.parquet"))
+    }
+
+    /// Changes the manifest.
+    fn edit(&self, change: impl FnOnce(&mut Manifest)) {
+        let path = self.path().join(MANIFEST_NAME);
+        let mut manifest = Manifest::from_json(&fs::read(&path).unwrap(), "the manifest").unwrap();
+        change(&mut manifest);
+        fs::write(path, manifest.to_json().unwrap()).unwrap();
+    }
+
+    /// Puts another file in the place of a range, and tells the manifest its size and checksum.
+    fn replace(&self, range: usize, users: &[i64], times: Vec<i64>) {
+        use sha2::{Digest, Sha256};
+        let batch = events(users, times);
+        let options = ParquetOptions { sorted_by: vec!["user_id".into(), "event_time".into()], ..Default::default() };
+        write_parquet(&self.file(range), batch.schema(), std::iter::once(batch), &options).unwrap();
+        let bytes = fs::read(self.file(range)).unwrap();
+        self.edit(|manifest| {
+            manifest.files[range].byte_count = bytes.len() as u64;
+            manifest.files[range].sha256 = hex(&Sha256::digest(&bytes));
+        });
+    }
+
+    async fn findings(&self) -> String {
+        let runtime = Arc::new(RuntimeEnv::default());
+        let report = check_folder(&runtime, self.path().to_str().unwrap(), 2, &Arc::default()).await.unwrap();
+        report.findings.join("\n")
+    }
+}
+
+fn events(users: &[i64], times: Vec<i64>) -> RecordBatch {
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times));
+    rows(vec![("user_id", ints(users)), ("event_time", times)])
+}
+
+#[tokio::test]
+async fn a_table_as_it_was_written_is_right() {
+    assert_eq!(Table::new().await.findings().await, "");
+}
+
+#[tokio::test]
+async fn a_changed_byte_is_found_by_the_checksum() {
+    let table = Table::new().await;
+    let mut bytes = fs::read(table.file(1)).unwrap();
+    bytes[40] ^= 1;
+    fs::write(table.file(1), bytes).unwrap();
+    let findings = table.findings().await;
+    assert!(findings.contains("range-00001") && findings.contains("its checksum differs"), "{findings}");
+    assert!(!findings.contains("range-00000"), "{findings}");
+}
+
+#[tokio::test]
+async fn missing_and_foreign_files_are_found() {
+    let table = Table::new().await;
+    fs::rename(table.file(2), table.path().join("more.parquet")).unwrap();
+    let findings = table.findings().await;
+    assert!(findings.contains("range-00002-generation-1.parquet: is missing"), "{findings}");
+    assert!(findings.contains("more.parquet: is not in the manifest"), "{findings}");
+}
+
+#[tokio::test]
+async fn rows_out_of_order_are_found_with_their_place() {
+    let table = Table::new().await;
+    table.replace(0, &[1, 2, 2, 1, 3], vec![1, 5, 6, 9, 9]);
+    let findings = table.findings().await;
+    assert!(findings.contains("row 3 is out of order: (user_id 1, "), "{findings}");
+    assert!(findings.contains("comes after (user_id 2, "), "{findings}");
+    assert!(findings.contains("5 rows were read, the manifest says"), "{findings}");
+
+    table.replace(0, &[1, 1], vec![7, 5]);
+    let findings = table.findings().await;
+    assert!(findings.contains("row 1 is out of order"), "{findings}");
+}
+
+#[tokio::test]
+async fn users_of_another_range_are_found() {
+    let table = Table::new().await;
+    table.edit(|manifest| manifest.split_points[1] = "60".to_owned());
+    let findings = table.findings().await;
+    assert!(
+        findings.contains("range-00002") && findings.contains("of another range than 2: (user_id 50,"),
+        "{findings}"
+    );
+    assert!(!findings.contains("range-00001"), "{findings}");
+}
+
+#[tokio::test]
+async fn a_manifest_that_says_other_bounds_is_found() {
+    let table = Table::new().await;
+    table.edit(|manifest| {
+        manifest.files[3].time_max = Some("2030-01-01T00:00:00".to_owned());
+        manifest.files[3].user_count -= 1;
+    });
+    let findings = table.findings().await;
+    assert!(findings.contains("another largest \"event_time\" than the manifest says: 2030-01-01"), "{findings}");
+    assert!(findings.contains("has 25 users, the manifest says 24"), "{findings}");
+    assert!(!findings.contains("checksum"), "{findings}");
+}
+
+#[tokio::test]
+async fn a_folder_without_a_manifest_and_one_of_the_future_are_refused() {
+    let table = Table::new().await;
+    let runtime = Arc::new(RuntimeEnv::default());
+    let meter = Arc::default();
+    let raw = table.folder.path().join("raw");
+    let error = check_folder(&runtime, raw.to_str().unwrap(), 1, &meter).await.unwrap_err();
+    assert_eq!(error.state.0, "58P01");
+    table.edit(|manifest| manifest.format = 2);
+    let error = check_folder(&runtime, table.path().to_str().unwrap(), 1, &meter).await.unwrap_err();
+    assert_eq!(error.state.0, "0A000");
+    assert!(error.message.contains("format 2") && error.message.contains("up to 1"), "{error}");
+}
