@@ -211,8 +211,7 @@ impl Layout {
     /// Brings the files that are read to partitions of neighbouring ranges, each of about as many rows.
     ///
     /// A range stays in its partition, whichever files a filter leaves: a partition without a file is empty and there,
-    /// since their number is part of the promise. Where all files are of one partition there is only that, and nothing
-    /// to promise.
+    /// since their number is part of the promise. Where all files are of one partition there is only that.
     pub(super) fn groups(&self, files: Vec<PartitionedFile>, target: usize) -> (Vec<FileGroup>, Option<Partitioning>) {
         let count = if target == 1 { 1 } else { target.max(PARTITIONS).min(self.row_counts.len()) };
         let (group_of_range, points) = self.cut(count);
@@ -225,12 +224,18 @@ impl Layout {
         for (range, file) in files {
             groups[group_of_range[range]].push(file);
         }
-        if groups.iter().filter(|group| !group.is_empty()).count() <= 1 {
-            let only = groups.into_iter().find(|group| !group.is_empty()).unwrap_or_default();
-            return (vec![FileGroup::new(only)], None);
-        }
+        let kept_points = match groups.iter().filter(|group| !group.is_empty()).count() {
+            // Without a promise DataFusion would cut the file, and one user's rows with it.
+            0 | 1 if groups.len() > 1 => {
+                groups = vec![groups.into_iter().find(|group| !group.is_empty()).unwrap_or_default()];
+                Vec::new()
+            }
+            // A table of one range is cut: other questions gain more than those about users lose.
+            0 | 1 => return (groups.into_iter().map(FileGroup::new).collect(), None),
+            _ => points,
+        };
         let partitioning = LexOrdering::new([self.user.by()]).and_then(|by| {
-            let points = points.into_iter().map(|point| SplitPoint::new(vec![point])).collect();
+            let points = kept_points.into_iter().map(|point| SplitPoint::new(vec![point])).collect();
             Some(Partitioning::Range(RangePartitioning::try_new(by, points).ok()?))
         });
         (groups.into_iter().map(FileGroup::new).collect(), partitioning)

@@ -115,12 +115,12 @@ async fn every_small_table_is_cut_between_users_only() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn rows_order_and_ranges_depend_on_the_source_alone(
-        events in prop::collection::vec((prop::option::weighted(0.9, -20..20_i64), prop::option::weighted(0.95, -5..5_i64)), 0..300),
-        bot_events in prop::option::of(0..400_usize),
+        events in prop::collection::vec((prop::option::weighted(0.9, -20..20_i64), prop::option::weighted(0.95, -5..5_i64)), 0..150),
+        bot_events in prop::option::of(0..200_usize),
         file_count in 1..6_usize,
         ranges in 1..9_usize,
     ) {
