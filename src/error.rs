@@ -19,6 +19,7 @@ impl SqlState {
     pub const FEATURE_NOT_SUPPORTED: Self = Self("0A000");
     pub const DATA_EXCEPTION: Self = Self("22000");
     pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self("22003");
+    pub const INVALID_DATETIME_FORMAT: Self = Self("22007");
     pub const DATETIME_FIELD_OVERFLOW: Self = Self("22008");
     pub const DIVISION_BY_ZERO: Self = Self("22012");
     pub const INVALID_PARAMETER_VALUE: Self = Self("22023");

@@ -173,7 +173,7 @@ impl Session {
 
     /// The zone in which instants are printed.
     pub fn time_zone(&self) -> String {
-        self.inner.lock().settings.time_zone().to_owned()
+        self.inner.lock().settings.time_zone()
     }
 
     /// The longest time of a statement, if there is a limit.

@@ -187,7 +187,12 @@ fn assign(session: &Session, set: &Set) -> Result<Outcome> {
             set_one(session, &name, values, is_local(*scope))?;
         }
         Set::SetTimeZone { local, value } => {
-            set_one(session, "TimeZone", std::slice::from_ref(value), *local)?;
+            let is_local_zone = matches!(value, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("local"));
+            if is_local_zone {
+                reset_one(session, "TimeZone")?;
+            } else {
+                set_one(session, "TimeZone", std::slice::from_ref(value), *local)?;
+            }
         }
         Set::SetNames { charset_name, .. } => {
             session.inner.lock().settings.set("client_encoding", &charset_name.value)?;
@@ -311,7 +316,7 @@ fn reset_all(session: &Session) {
 fn apply_settings(session: &Session) {
     let (zone, path) = {
         let inner = session.inner.lock();
-        (inner.settings.time_zone().to_owned(), inner.settings.search_path())
+        (inner.settings.time_zone(), inner.settings.search_path())
     };
     session.catalog.set_search_path(path);
     let state = session.context.state_ref();
@@ -392,7 +397,7 @@ fn value_text(value: &Expr) -> Result<String> {
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(format!("-{}", value_text(expr)?)),
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => value_text(expr),
-        Expr::Interval(interval) => value_text(&interval.value),
+        Expr::Interval(interval) => Ok(format!("INTERVAL '{}'", value_text(&interval.value)?)),
         _ => Err(wrong()),
     }
 }

@@ -19,9 +19,10 @@ use datafusion::arrow::datatypes::{
 use pgwire::api::Type;
 use pgwire::messages::data::DataRow;
 
-use super::text::{self, Zone, put};
 use super::{binary, json, types};
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::times::Zone;
+use crate::query::postgres::times::text::{self, put};
 use crate::query::postgres::uuid_text;
 
 /// How one column of a result is announced and written.

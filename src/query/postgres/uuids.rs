@@ -144,16 +144,21 @@ impl FunctionRewrite for UuidCasts {
                 read_constant(high)?;
                 return Ok(Transformed::yes(expr));
             }
-            Expr::BinaryExpr(BinaryExpr {
-                left,
-                op: Operator::IsDistinctFrom | Operator::IsNotDistinctFrom,
-                right,
-            }) if is_text_constant(left) || is_text_constant(right) => {
-                let (constant, other) = if is_text_constant(left) { (left, right) } else { (right, left) };
-                if is_of_uuids(other, schema) {
-                    read_constant(constant)?;
-                    return Ok(Transformed::yes(expr));
+            Expr::ScalarFunction(call) => {
+                let op = match call.func.name() {
+                    "is_distinct_from" => Operator::IsDistinctFrom,
+                    "is_not_distinct_from" => Operator::IsNotDistinctFrom,
+                    _ => return Ok(Transformed::no(expr)),
+                };
+                let [left, right] = call.args.as_mut_slice() else { return Ok(Transformed::no(expr)) };
+                let (left, right) = (std::mem::take(left), std::mem::take(right));
+                let mut compared = BinaryExpr::new(Box::new(left), op, Box::new(right));
+                if is_of_uuids(&compared.right, schema) {
+                    read_constant(&mut compared.left)?;
+                } else if is_of_uuids(&compared.left, schema) {
+                    read_constant(&mut compared.right)?;
                 }
+                return Ok(Transformed::yes(Expr::BinaryExpr(compared)));
             }
             Expr::Case(Case { expr: Some(operand), when_then_expr, .. })
                 if when_then_expr.iter().any(|(when, _)| is_text_constant(when)) && is_of_uuids(operand, schema) =>
