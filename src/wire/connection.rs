@@ -435,5 +435,5 @@ fn description(out: &[OutColumn], columns: &[crate::query::Column]) -> RowDescri
 
 /// Tags of statements with rows count them; EXPLAIN and SHOW do not.
 fn with_count(tag: &str, rows: usize) -> String {
-    if tag == "SELECT" { format!("SELECT {rows}") } else { tag.to_owned() }
+    if matches!(tag, "SELECT" | "FETCH") { format!("{tag} {rows}") } else { tag.to_owned() }
 }

@@ -1,20 +1,23 @@
 //! Operators, function names, special words and patterns in PostgreSQL's spelling.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query,
-    TableFactor, Value, ValueWithSpan,
+    Array, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart,
+    Query, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::ast::{call, constant, folded, last_name, string_constant, take};
+use super::ast::{call, cast, constant, folded, last_name, string_constant, take};
 use crate::error::{Error, Result, SqlState};
 
 /// Collations that compare bytes, as the engine does.
 const BYTE_COLLATIONS: [&str; 6] = ["default", "C", "POSIX", "c", "posix", "ucs_basic"];
 
 /// Functions whose PostgreSQL name means something else in DataFusion, and the one that means the same.
-const RENAMED: [(&str, &str); 1] = [
+const RENAMED: [(&str, &str); 3] = [
     // PostgreSQL removes every equal element, DataFusion's function of that name only the first.
     ("array_remove", "array_remove_all"),
+    // A statement has one time.
+    ("statement_timestamp", "now"),
+    ("transaction_timestamp", "now"),
 ];
 
 /// Words without parentheses that are calls.
@@ -45,6 +48,10 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
                 && let Some((_, same)) = RENAMED.iter().find(|(renamed, _)| *renamed == name)
             {
                 function.name = ObjectName::from(vec![Ident::new(*same)]);
+            }
+            if let Some(value) = last_name(&function.name).and_then(|name| shorthand(&name)) {
+                *expr = value;
+                return Ok(());
             }
             if let FunctionArguments::List(arguments) = &function.args
                 && arguments.args.len() == 3
@@ -82,6 +89,14 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             *expr = call(name, vec![left, right]);
         }
         Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => any_of_patterns(expr)?,
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: power } if is_power(power) => {
+            let mut base = power.as_mut();
+            while let Expr::BinaryOp { left, op: BinaryOperator::PGExp, .. } = base {
+                base = left.as_mut();
+            }
+            *base = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(take(base)) };
+            *expr = take(power);
+        }
         Expr::AtTimeZone { timestamp, time_zone } => {
             *expr = call("timezone", vec![take(time_zone), take(timestamp)]);
         }
@@ -150,6 +165,22 @@ fn any_of_patterns(expr: &mut Expr) -> Result<()> {
     });
     *expr = any.map_or_else(|| constant(Value::Boolean(false)), |any| Expr::Nested(Box::new(any)));
     Ok(())
+}
+
+/// The parser reads `-2 ^ 2` as the negative of a power; the minus is of the base.
+fn is_power(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::PGExp, .. })
+}
+
+/// Functions that are casts of others.
+fn shorthand(name: &str) -> Option<Expr> {
+    const MICROSECONDS: Option<u64> = Some(6);
+    match name {
+        "localtimestamp" => Some(cast(call("now", vec![]), DataType::Timestamp(MICROSECONDS, TimezoneInfo::None))),
+        "localtime" => Some(cast(call("now", vec![]), DataType::Time(MICROSECONDS, TimezoneInfo::None))),
+        "gen_random_uuid" => Some(cast(call("uuid", vec![]), DataType::Uuid)),
+        _ => None,
+    }
 }
 
 /// Takes `pg_catalog.` and `public.` off a function's name: functions have no schemas in DataFusion.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, TimezoneInfo, Value};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, TimezoneInfo, UnaryOperator, Value};
 
 use super::ast::{call, cast, constant, string_constant};
 
@@ -65,13 +65,13 @@ fn rewrite_cast(operand: &mut Box<Expr>, data_type: &DataType) {
     {
         // As a number it would pass through a float and lose digits.
         **inner = text_constant(&number.to_string());
-    } else if let Expr::Value(value) = inner.as_ref()
+    } else if let Expr::Value(value) = unsigned(inner)
         && let Value::Number(number, is_long) = &value.value
         && is_integer(data_type)
         && let Some(whole) = rounded(&number.to_string())
     {
         // A constant with a point is exact: 2.5 is rounded up, where a float would be rounded to even.
-        **inner = constant(Value::Number(whole.into(), *is_long));
+        *value = Value::Number(whole.into(), *is_long).with_empty_span();
     }
 }
 
@@ -120,6 +120,14 @@ fn is_integer(data_type: &DataType) -> bool {
             | DataType::BigInt(_)
             | DataType::Int8(_)
     )
+}
+
+/// What a minus stands before, or the expression itself.
+fn unsigned(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => expr,
+        other => other,
+    }
 }
 
 /// A number with a point as the nearest whole one, away from zero where two are as near.

@@ -13,6 +13,7 @@ mod formats;
 pub mod functions;
 mod instants;
 mod integers;
+pub mod json;
 mod labels;
 mod literals;
 mod marks;
@@ -41,7 +42,7 @@ use crate::error::{Error, Result};
 /// Tells the planner of a connection that is being built about PostgreSQL's types, and about subqueries as values.
 pub fn configure(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let rules = std::mem::take(&mut builder.optimizer().get_or_insert_default().rules);
-    builder.with_type_planner(Arc::new(uuids::Uuids)).with_optimizer_rules(marks::with_marks(rules))
+    builder.with_type_planner(Arc::new(json::Types)).with_optimizer_rules(marks::with_marks(rules))
 }
 
 /// Registers what clients call, and what casts from and to PostgreSQL's types are, in a connection's context.
@@ -52,6 +53,7 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     state.register_expr_planner(Arc::new(uuids::Uuids))?;
     state.register_expr_planner(Arc::new(spans::Spans))?;
     state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
+    state.register_function_rewrite(Arc::new(json::JsonCasts))?;
     state.register_function_rewrite(Arc::new(instants::Instants))?;
     state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
 }

@@ -13,10 +13,10 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::expr::{Between, Case, Cast, InList, Placeholder};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::functions::{uuid_in, uuid_out};
 use crate::error::{Error, Result, SqlState};
@@ -63,15 +63,9 @@ pub fn uuid_text(bytes: &[u8]) -> String {
     text
 }
 
-/// What the planner learns: that there is the type, and what a constant beside it means.
+/// What the planner learns: what a constant beside a uuid means.
 #[derive(Debug)]
 pub struct Uuids;
-
-impl TypePlanner for Uuids {
-    fn plan_type_field(&self, sql_type: &SqlType) -> PlanResult<Option<FieldRef>> {
-        Ok(matches!(sql_type, SqlType::Uuid).then(|| uuid_field("").into()))
-    }
-}
 
 impl ExprPlanner for Uuids {
     fn plan_binary_op(

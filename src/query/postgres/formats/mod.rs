@@ -1,5 +1,6 @@
 //! The patterns of `to_char`, `to_date`, `to_timestamp` and `to_number`: the rules, without Arrow and SQL.
 //!
+//! [`pattern`] and [`numbers`] cut patterns, [`write`] and [`write_number`] write by them, [`read`] and [`to_number`] read.
 //! They are PostgreSQL's. What a pattern asks for and is not here is refused (0A000), and text that does not fit its
 //! pattern is too (22007 for times, 22P02 for numbers): no pattern gives another answer than PostgreSQL's.
 
@@ -8,6 +9,7 @@ pub mod pattern;
 pub mod read;
 pub mod to_number;
 pub mod write;
+pub mod write_number;
 
 pub use numbers::NumberPattern;
 pub use pattern::TimePattern;

@@ -130,7 +130,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::postgres::formats::numbers::Digits;
+    use crate::query::postgres::formats::write_number::Digits;
     use proptest::prelude::*;
 
     fn number(text: &str, pattern: &str) -> Option<i128> {

@@ -98,7 +98,7 @@ impl ScalarUDFImpl for FieldFunction {
                     args.scalar_arguments.first().copied().flatten().and_then(|name| name.try_as_str().flatten());
                 let Some(name) = name else { return plan_err!("the field of extract is a word") };
                 let source = args.arg_fields.get(1).map_or(&DataType::Null, |field| field.data_type());
-                match field_named(name, source)?.scale() {
+                match field_named(name, source)?.scale(is_date(source)) {
                     0 => DataType::Decimal128(NARROW, 0),
                     scale => DataType::Decimal128(WIDE, scale),
                 }
@@ -118,6 +118,7 @@ impl ScalarUDFImpl for FieldFunction {
             let [names, sources] = columns else { return exec_err!("{} has two arguments", self.name) };
             let names = names.as_string::<i32>();
             let sources = Sources { column: sources, zone };
+            let of_date = is_date(sources.data_type());
             let mut known: Option<(&str, Field)> = None;
             let values = (0..names.len()).map(|row| {
                 if names.is_null(row) || sources.is_null(row) {
@@ -129,7 +130,7 @@ impl ScalarUDFImpl for FieldFunction {
                     _ => field_named(name, sources.data_type())?,
                 };
                 known = Some((name, field));
-                field.of(sources.get(row)?, name).map(|value| Some((value, field.scale())))
+                field.of(sources.get(row)?, name).map(|value| Some((value, field.scale(of_date))))
             });
             Ok(match self.answer {
                 Answer::Numeric => {
@@ -145,6 +146,10 @@ impl ScalarUDFImpl for FieldFunction {
             })
         })
     }
+}
+
+fn is_date(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64)
 }
 
 fn field_named(name: &str, source: &DataType) -> Result<Field, Error> {

@@ -8,6 +8,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Field, FieldRef, Float64Type, IntervalMonthDayNanoType, IntervalUnit,
+    Time64MicrosecondType, TimeUnit,
 };
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
@@ -17,8 +18,8 @@ use datafusion::logical_expr::{
 
 use super::times::{WALL, instant_type, is_text, micros, over_columns, session_zone, texts, type_name};
 use crate::error::{Error, SqlState};
-use crate::query::postgres::formats::numbers::{Digits, scientific_decimal, scientific_float};
 use crate::query::postgres::formats::write::{Moment, write};
+use crate::query::postgres::formats::write_number::{Digits, scientific_decimal, scientific_float};
 use crate::query::postgres::formats::{NumberPattern, TimePattern, read, to_number};
 use crate::query::postgres::times::Zone;
 use crate::query::postgres::times::calendar::MICROS_PER_DAY;
@@ -161,6 +162,8 @@ fn written_as(value: &DataType) -> Option<DataType> {
         DataType::Date32 | DataType::Date64 => DataType::Date32,
         DataType::Interval(_) => INTERVAL,
         DataType::Duration(_) => INTERVAL,
+        // A time of day is written as the interval since midnight.
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
         DataType::UInt64 => DataType::Decimal128(20, 0),
         integer if integer.is_integer() => DataType::Decimal128(19, 0),
@@ -260,6 +263,9 @@ fn moment(values: &ArrayRef, row: usize, zone: Zone) -> Result<Option<Moment>> {
     if let Some(spans) = values.as_primitive_opt::<IntervalMonthDayNanoType>() {
         let span = spans.value(row);
         return Ok(Some(Moment::of_interval(span.months, span.days, span.nanoseconds)));
+    }
+    if let Some(times) = values.as_primitive_opt::<Time64MicrosecondType>() {
+        return Ok(Some(Moment::of_interval(0, 0, times.value(row).saturating_mul(1000))));
     }
     if let Some(dates) = values.as_primitive_opt::<Date32Type>() {
         // Midnight of the session, as an instant.

@@ -9,6 +9,7 @@ mod formats;
 mod instant_plus;
 mod integers;
 mod json;
+mod json_in;
 mod numbers;
 mod objects;
 mod privileges;
@@ -32,6 +33,7 @@ use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
 pub(super) use instant_plus::instant_plus;
 pub(super) use integers::{IntegerOperation, integer_function};
+pub(super) use json_in::json_in;
 pub(super) use numbers::{float_function, integer_negate, to_whole};
 pub(super) use single_value::SINGLE_VALUE;
 pub(super) use spans::{interval_div, interval_mul, justify_hours};

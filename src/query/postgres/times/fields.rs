@@ -104,9 +104,10 @@ impl Field {
         })
     }
 
-    /// Digits after the point.
-    pub fn scale(self) -> i8 {
+    /// Digits after the point; dates have no parts of a second.
+    pub fn scale(self, of_date: bool) -> i8 {
         match self {
+            _ if of_date => 0,
             Self::Epoch | Self::Second => 6,
             Self::Milliseconds => 3,
             _ => 0,
@@ -161,7 +162,7 @@ impl Field {
             Self::Decade => year.div_euclid(10),
             Self::DayOfWeek => weekday(days),
             Self::DayOfYear => day_of_year(days),
-            Self::Epoch => days * 86_400 * MICROS_PER_SECOND,
+            Self::Epoch => days * 86_400,
             Self::IsoDayOfWeek => iso_weekday(days),
             Self::IsoYear => without_zero(iso_week(days).0),
             Self::Julian => days + JULIAN_EPOCH,
