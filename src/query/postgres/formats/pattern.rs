@@ -192,7 +192,7 @@ fn prefix(text: &str) -> Result<(bool, &str)> {
             return Ok((true, rest));
         }
     }
-    if (text.starts_with("TM") || text.starts_with("tm")) && find(&text[2..]).is_some() {
+    if text.starts_with("TM") || text.starts_with("tm") {
         return Err(unsupported("TM"));
     }
     Ok((false, text))

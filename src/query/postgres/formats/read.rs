@@ -9,7 +9,7 @@ use super::{DAYS, MONTHS, ROMAN_MONTHS};
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::times::Zone;
 use crate::query::postgres::times::calendar::{
-    JULIAN_EPOCH, MICROS_PER_DAY, MICROS_PER_SECOND, days_in_month, days_of, is_leap, iso_year_start,
+    JULIAN_EPOCH, MICROS_PER_DAY, MICROS_PER_SECOND, civil, days_in_month, days_of, is_leap, iso_year_start,
 };
 
 /// What a text says.
@@ -466,6 +466,14 @@ impl Found {
     /// `None` where there is no such date.
     fn days(&self) -> Result<Option<i64>> {
         if let Some(julian) = self.julian {
+            let is_alone =
+                [self.year, self.century, self.month, self.day, self.day_of_year, self.week, self.week_of_month]
+                    .iter()
+                    .all(Option::is_none);
+            if !is_alone {
+                let message = "\"J\" beside other fields of a date is not supported";
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+            }
             return Ok(Some(julian - JULIAN_EPOCH));
         }
         let known_year = self.astronomical_year();
@@ -485,7 +493,7 @@ impl Found {
         if let Some(week) = self.week_of_month {
             day = (week - 1) * 7 + 1;
         }
-        let month = self.month.unwrap_or(1);
+        let mut month = self.month.unwrap_or(1);
         if let Some(count) = day_of_year
             && (month <= 1 || day <= 1)
         {
@@ -497,7 +505,13 @@ impl Found {
                 return Ok(Some(iso_year_start(year) + count - 1));
             }
             let longest = if is_leap(year) { 366 } else { 365 };
-            return Ok((1..=longest).contains(&count).then(|| days_of(year, 1, 1) + count - 1));
+            if !(1..=longest).contains(&count) {
+                return Ok(None);
+            }
+            // What has been said of month and day, holds.
+            let (_, counted_month, counted_day) = civil(days_of(year, 1, 1) + count - 1);
+            month = if month <= 1 { counted_month.into() } else { month };
+            day = if day <= 1 { counted_day.into() } else { day };
         }
         let exists = (-4713..=5_874_897).contains(&year)
             && (1..=12).contains(&month)
@@ -510,7 +524,7 @@ impl Found {
 mod tests {
     use super::*;
     use crate::query::postgres::formats::write::{Moment, write};
-    use crate::query::postgres::times::calendar::{civil, split};
+    use crate::query::postgres::times::calendar::split;
     use proptest::prelude::*;
 
     fn shown(text: &str, pattern: &str) -> String {
