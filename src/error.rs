@@ -26,10 +26,12 @@ impl SqlState {
     pub const INVALID_TEXT_REPRESENTATION: Self = Self("22P02");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self("22P03");
     pub const ACTIVE_SQL_TRANSACTION: Self = Self("25001");
+    pub const READ_ONLY_SQL_TRANSACTION: Self = Self("25006");
     pub const NO_ACTIVE_SQL_TRANSACTION: Self = Self("25P01");
     pub const IN_FAILED_SQL_TRANSACTION: Self = Self("25P02");
     pub const INVALID_SQL_STATEMENT_NAME: Self = Self("26000");
     pub const INVALID_AUTHORIZATION: Self = Self("28000");
+    pub const INVALID_SAVEPOINT: Self = Self("3B001");
     pub const INVALID_CATALOG_NAME: Self = Self("3D000");
     pub const INVALID_CURSOR_NAME: Self = Self("34000");
     pub const INVALID_SCHEMA_NAME: Self = Self("3F000");

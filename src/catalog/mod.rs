@@ -21,7 +21,7 @@ pub use change::{Change, Notice};
 pub use name::{QualifiedName, REPEATED, column_label, quote_ident};
 pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};
-pub use session::{SEARCH_PATH_SCHEMA, SessionCatalog};
+pub use session::{SEARCH_PATH_SCHEMA, Savepoint, SessionCatalog};
 pub use snapshot::{
     INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot,
     SystemRelation,

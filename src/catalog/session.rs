@@ -54,6 +54,13 @@ struct PinnedView {
     search_path: Vec<String>,
 }
 
+/// A point of a transaction.
+#[derive(Clone, Debug)]
+pub struct Savepoint {
+    snapshot: Arc<Snapshot>,
+    change_count: usize,
+}
+
 impl fmt::Debug for SessionCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionCatalog").field("user", &self.shared.user).finish_non_exhaustive()
@@ -146,6 +153,22 @@ impl SessionCatalog {
         let mut view = self.shared.view.write();
         view.transaction = None;
         view.snapshot = self.shared.server.snapshot();
+    }
+
+    /// Where the transaction stands, to go back to.
+    pub fn savepoint(&self) -> Savepoint {
+        let view = self.shared.view.read();
+        let change_count = view.transaction.as_ref().map_or(0, Vec::len);
+        Savepoint { snapshot: Arc::clone(&view.snapshot), change_count }
+    }
+
+    /// Forgets what the transaction changed after a savepoint of it.
+    pub fn return_to(&self, savepoint: &Savepoint) {
+        let mut view = self.shared.view.write();
+        if let Some(changes) = &mut view.transaction {
+            changes.truncate(savepoint.change_count);
+        }
+        view.snapshot = Arc::clone(&savepoint.snapshot);
     }
 
     /// Applies a change: inside a transaction for this session alone, otherwise for everybody at once.

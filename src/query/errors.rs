@@ -127,6 +127,9 @@ fn schema_error(error: &SchemaError) -> Error {
 
 /// DataFusion words its planning errors in text only; the known ones get their class.
 fn plan_error(message: &str) -> Error {
+    if let Some(error) = coercion_error(message) {
+        return error;
+    }
     let lower = message.to_ascii_lowercase();
     if lower.starts_with("table '") && lower.contains("not found") {
         let name = message.split('\'').nth(1).unwrap_or_default();
@@ -162,6 +165,14 @@ fn plan_error(message: &str) -> Error {
         SqlState::SYNTAX_ERROR
     };
     Error::new(state, first_line(message))
+}
+
+/// What a function of ours says about its arguments, DataFusion tells in words of its own.
+fn coercion_error(message: &str) -> Option<Error> {
+    let (_, ours) = message.split_once("user-defined coercion failed with: External error: ")?;
+    let (ours, _) = ours.split_once(". No function matches")?;
+    let error = Error::new(SqlState::UNDEFINED_FUNCTION, ours);
+    Some(error.with_hint("No function matches the given name and argument types."))
 }
 
 fn execution_error(message: &str) -> Error {

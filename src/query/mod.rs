@@ -5,6 +5,7 @@
 pub mod ddl;
 pub mod errors;
 pub mod explain;
+mod fetch;
 mod parameters;
 pub mod parse;
 pub mod plan;
@@ -12,7 +13,8 @@ pub mod postgres;
 pub mod run;
 mod stoppable;
 
+pub use fetch::{Fetch, backwards};
 pub use parameters::{arrow_type as parameter_type, assign};
 pub use parse::{Kind, Parsed, parse};
-pub use plan::{Column, Planned, Shape, bind, constant, plan};
-pub use run::{Flow, start};
+pub use plan::{Column, Planned, Shape, bind, constant, plan, same_columns};
+pub use run::{Flow, Held, fetch_rows, start};

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use tributary_udfs::TributaryDialect;
 
+use super::fetch::{self, Fetch};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 use crate::sealed::Sealed;
@@ -31,6 +32,8 @@ pub struct Parsed {
 pub enum Kind {
     /// PostgreSQL's grammar, with our functions' named options.
     Sql(Box<Statement>),
+    /// FETCH or MOVE of a cursor.
+    Fetch(Fetch),
     /// `CREATE EXTERNAL TABLE`, which only DataFusion's grammar has.
     External(Box<CreateExternalTable>),
 }
@@ -72,7 +75,9 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
     let offset = text[..range.start].chars().count();
     let statement_text = text[range].to_owned();
     let dialect = TributaryDialect;
-    let kind = if is_external_table(&tokens) {
+    let kind = if let Some(fetch) = fetch::parse(&tokens) {
+        Kind::Fetch(fetch?)
+    } else if is_external_table(&tokens) {
         Kind::External(Box::new(parse_external(&statement_text, offset)?))
     } else {
         let mut parser =

@@ -47,6 +47,19 @@ impl Column {
     }
 }
 
+/// Whether two plans of one statement give the same columns: the zone in a type of instants says nothing.
+pub fn same_columns(one: &[Column], other: &[Column]) -> bool {
+    let is_same = |(one, other): (&Column, &Column)| {
+        let types = (one.field.data_type(), other.field.data_type());
+        let is_same_type = match types {
+            (DataType::Timestamp(one, Some(_)), DataType::Timestamp(other, Some(_))) => one == other,
+            (one, other) => one == other,
+        };
+        is_same_type && one.name == other.name && one.field.metadata() == other.field.metadata()
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
+}
+
 /// How the plan's batches become rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::errors;
 use super::stoppable::stoppable;
 use crate::engine::{Engine, QueryTask, panic_error};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
 /// The rows of a running statement, in pieces of at most [`limits::ROWS_PER_CHUNK`] rows.
@@ -82,6 +82,113 @@ where
             },
         };
         if let Some(error) = failed {
+            let _ = sender.send(Err(error)).await;
+        }
+    });
+    Flow { pieces, cancel, _task: task }
+}
+
+/// Rows of a running statement that are fetched a few at a time.
+pub struct Held {
+    flow: Flow<RecordBatch>,
+    /// What a fetch has left of a piece.
+    rest: Option<RecordBatch>,
+    /// Rows that were taken.
+    pub position: u64,
+    /// A fetch that was cut short has lost rows: there is no going on.
+    is_broken: bool,
+}
+
+impl Held {
+    /// Holds the rows of a flow.
+    pub fn new(flow: Flow<RecordBatch>) -> Self {
+        Self { flow, rest: None, position: 0, is_broken: false }
+    }
+
+    /// The next rows, at most `most`; `None` after the last.
+    async fn take(&mut self, most: u64) -> Option<Result<RecordBatch>> {
+        let piece = match self.rest.take() {
+            Some(piece) => piece,
+            None => match self.flow.next().await? {
+                Ok(piece) => piece,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let rows = usize::try_from(most).unwrap_or(usize::MAX).min(piece.num_rows());
+        if rows < piece.num_rows() {
+            self.rest = Some(piece.slice(rows, piece.num_rows() - rows));
+        }
+        self.position += rows as u64;
+        Some(Ok(piece.slice(0, rows)))
+    }
+
+    /// Gives at most `count` rows to `each`, until it wants no more; how many there were.
+    ///
+    /// Fails with 55000 after a fetch that was cut short.
+    pub async fn each<W>(&mut self, count: Option<u64>, mut each: impl FnMut(RecordBatch) -> W) -> Result<u64>
+    where
+        W: Future<Output = bool>,
+    {
+        if std::mem::replace(&mut self.is_broken, true) {
+            let message = "the cursor was interrupted and cannot go on";
+            return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
+        let mut given = 0;
+        loop {
+            let most = count.map_or(u64::MAX, |count| count - given);
+            if most == 0 {
+                break;
+            }
+            let Some(piece) = self.take(most).await else { break };
+            let piece = piece?;
+            given += piece.num_rows() as u64;
+            if !each(piece).await {
+                return Ok(given);
+            }
+        }
+        self.is_broken = false;
+        Ok(given)
+    }
+}
+
+/// Lets rows that are held flow: passes over `skipped`, then gives at most `count`.
+pub fn fetch_rows<T, F>(
+    engine: &Engine,
+    held: Arc<tokio::sync::Mutex<Held>>,
+    (skipped, count): (u64, Option<u64>),
+    cancel: CancellationToken,
+    mut encode: F,
+) -> Flow<T>
+where
+    T: Send + 'static,
+    F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
+{
+    let (sender, pieces) = mpsc::channel(limits::BATCHES_IN_FLIGHT);
+    let stop = cancel.clone();
+    let task = engine.spawn(async move {
+        let work = async {
+            let mut held = held.lock().await;
+            if skipped > 0 {
+                held.each(Some(skipped), |_| std::future::ready(true)).await?;
+            }
+            let send = |piece| {
+                let encoded = encode(piece);
+                let sender = &sender;
+                async move { sender.send(encoded).await.is_ok() }
+            };
+            held.each(count, send).await
+        };
+        let failed = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            done = AssertUnwindSafe(work).catch_unwind() => match done {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error),
+                Err(panic) => Some(panic_error(panic.as_ref())),
+            },
+        };
+        if let Some(error) = failed {
+            // Nobody reads any more: there is nobody to tell.
             let _ = sender.send(Err(error)).await;
         }
     });

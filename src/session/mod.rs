@@ -3,12 +3,15 @@
 //! The wire speaks to a [`Session`] in statements and values; the session runs them through
 //! [`crate::query`] and answers with rows or a tag. Nothing here knows a protocol.
 
+mod blocks;
+mod cursors;
 mod info;
 pub mod settings;
 mod statement;
 mod transaction;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use datafusion::arrow::array::RecordBatch;
@@ -25,7 +28,7 @@ use crate::catalog::system::SessionInfo;
 use crate::catalog::{Catalog, SessionCatalog, Snapshot};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
-use crate::query::{self, Column, Flow, Kind, Parsed, Planned, Shape};
+use crate::query::{self, Column, Flow, Held, Kind, Parsed, Planned, Shape};
 use crate::sealed::Sealed;
 
 pub use info::Registry;
@@ -65,6 +68,8 @@ pub struct Prepared {
     planned: Option<Sealed<Planned>>,
     /// The catalogue it was planned against: a newer one means planning again.
     snapshot: Arc<Snapshot>,
+    /// The session's zone then: constants were read in it.
+    zone: String,
 }
 
 /// What a statement answers.
@@ -75,15 +80,32 @@ pub enum Outcome {
     Done(String),
 }
 
-/// A bound plan whose rows have not been asked for yet.
+/// Rows that have not been asked for yet.
 #[derive(Debug)]
 pub struct Rows {
     pub columns: Vec<Column>,
     /// The word of the command tag; the count of rows follows it.
     pub tag: &'static str,
-    source: Arc<str>,
-    plan: Sealed<LogicalPlan>,
-    shape: Shape,
+    body: Body,
+}
+
+/// Where rows come from.
+enum Body {
+    /// A bound plan.
+    Plan { source: Arc<str>, plan: Sealed<LogicalPlan>, shape: Shape },
+    /// A cursor that stands somewhere in its rows.
+    Cursor { held: Arc<tokio::sync::Mutex<Held>>, skipped: u64, count: Option<u64> },
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan { shape, .. } => f.debug_struct("Plan").field("shape", shape).finish_non_exhaustive(),
+            Self::Cursor { skipped, count, .. } => {
+                f.debug_struct("Cursor").field("skipped", skipped).field("count", count).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Who is connected, and the number by which others know the connection.
@@ -110,6 +132,7 @@ pub struct Session {
     running: Mutex<Option<CancellationToken>>,
     doing: Mutex<info::Doing>,
     notices: Mutex<Vec<Notice>>,
+    cursors: cursors::Cursors,
 }
 
 /// What statements change.
@@ -155,6 +178,7 @@ impl Session {
             running: Mutex::new(None),
             doing: Mutex::new(doing),
             notices: Mutex::new(vec![]),
+            cursors: cursors::Cursors::default(),
         });
         session.catalog.bind_info(Arc::downgrade(&session) as Weak<dyn SessionInfo>);
         session.registry.enter(&session);
@@ -173,7 +197,7 @@ impl Session {
 
     /// The zone in which instants are printed.
     pub fn time_zone(&self) -> String {
-        self.inner.lock().settings.time_zone().to_owned()
+        self.inner.lock().settings.time_zone()
     }
 
     /// The longest time of a statement, if there is a limit.
@@ -191,18 +215,23 @@ impl Session {
         let is_ours = self.transaction_status() == TransactionStatus::Idle
             && !statements.iter().any(statement::is_about_transactions);
         if is_ours {
-            statement::begin_block(self, true);
+            blocks::begin_block(self, true);
         }
         is_ours
     }
 
     /// Ends the block of [`Session::begin_implicit`]; whether it could be committed.
     pub fn end_implicit(&self, commit: bool) -> bool {
-        let committed = !commit || statement::commit(self).is_ok();
+        let committed = !commit || blocks::commit(self).is_ok();
         if !commit {
-            statement::rollback(self);
+            blocks::rollback(self);
         }
         committed
+    }
+
+    /// The columns of an open cursor (34000).
+    pub fn cursor_columns(&self, name: &str) -> Result<Vec<Column>> {
+        self.cursors.get(name).map(|cursor| cursor.columns.clone())
     }
 
     /// Marks the open transaction as failed; outside of one nothing changes.
@@ -281,19 +310,22 @@ impl Session {
         self.now_doing(&parsed.text);
         self.refresh_catalog().await;
         self.catalog.pin();
-        let snapshot = self.catalog.snapshot();
+        let (snapshot, zone) = (self.catalog.snapshot(), self.time_zone());
         let Some(columns) = statement::answers_itself(&parsed, self)? else {
             let planned = self.plan(&parsed, &declared).await?;
+            // A cursor's rows are those of FETCH.
+            let gives_rows = cursors::declared_cursor(&parsed)?.is_none();
             return Ok(Prepared {
                 parameters: planned.parameters.clone(),
-                columns: planned.columns.clone(),
+                columns: if gives_rows { planned.columns.clone() } else { vec![] },
                 planned: Some(Sealed::new(planned)),
                 parsed,
                 declared,
                 snapshot,
+                zone,
             });
         };
-        Ok(Prepared { parsed, parameters: vec![], columns, declared, planned: None, snapshot })
+        Ok(Prepared { parsed, parameters: vec![], columns, declared, planned: None, snapshot, zone })
     }
 
     /// Runs a prepared statement with its values, up to the point where rows would flow.
@@ -306,23 +338,26 @@ impl Session {
         self.refresh_catalog().await;
         self.catalog.pin();
         let source = Arc::clone(&prepared.parsed.source);
-        let plan = if Arc::ptr_eq(&prepared.snapshot, &self.catalog.snapshot()) {
+        let is_current = Arc::ptr_eq(&prepared.snapshot, &self.catalog.snapshot()) && prepared.zone == self.time_zone();
+        let plan = if is_current {
             query::bind(planned, values, &source)?
         } else {
-            let planned = self.plan(&prepared.parsed, &prepared.declared).await?;
-            if planned.columns != prepared.columns {
+            let again = self.plan(&prepared.parsed, &prepared.declared).await?;
+            if !query::same_columns(&again.columns, &planned.columns) {
                 return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
                     .with_hint("Prepare the statement again."));
             }
-            query::bind(&planned, values, &source)?
+            query::bind(&again, values, &source)?
         };
-        Ok(Outcome::Rows(Box::new(Rows {
-            columns: prepared.columns.clone(),
+        let rows = Rows {
+            columns: planned.columns.clone(),
             tag: if matches!(planned.shape, Shape::Explain { .. }) { "EXPLAIN" } else { "SELECT" },
-            source,
-            plan: Sealed::new(plan),
-            shape: planned.shape,
-        })))
+            body: Body::Plan { source, plan: Sealed::new(plan), shape: planned.shape },
+        };
+        match cursors::declared_cursor(&prepared.parsed)? {
+            Some(declared) => cursors::open(self, declared, rows),
+            None => Ok(Outcome::Rows(Box::new(rows))),
+        }
     }
 
     /// Lets the rows flow. `encode` runs on the query threads, once for each piece of a batch.
@@ -331,18 +366,18 @@ impl Session {
         T: Send + 'static,
         F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
     {
-        let shape = rows.shape;
-        query::start(
-            &self.engine,
-            self.context.state(),
-            LogicalPlan::clone(&rows.plan),
-            rows.source,
-            cancel,
-            move |batch| match shape {
-                Shape::Rows => encode(batch),
-                Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
-            },
-        )
+        match rows.body {
+            Body::Plan { source, plan, shape } => {
+                let (state, plan) = (self.context.state(), LogicalPlan::clone(&plan));
+                query::start(&self.engine, state, plan, source, cancel, move |batch| match shape {
+                    Shape::Rows => encode(batch),
+                    Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
+                })
+            }
+            Body::Cursor { held, skipped, count } => {
+                query::fetch_rows(&self.engine, held, (skipped, count), cancel, encode)
+            }
+        }
     }
 
     fn now_doing(&self, query: &str) {
@@ -373,7 +408,8 @@ impl Session {
         let Kind::Sql(statement) = &*parsed.kind else {
             return Err(Error::new(SqlState::INTERNAL_ERROR, "this statement gives no rows"));
         };
-        let (context, statement) = (SessionContext::clone(&self.context), statement.clone());
+        let statement = cursors::planned_part(statement);
+        let context = SessionContext::clone(&self.context);
         let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
         self.engine.spawn(async move { query::plan(&context, &statement, &source, &declared).await }).join().await?
     }
@@ -392,9 +428,7 @@ impl Session {
         Ok(Outcome::Rows(Box::new(Rows {
             columns,
             tag,
-            source: "".into(),
-            plan: Sealed::new(plan),
-            shape: Shape::Rows,
+            body: Body::Plan { source: "".into(), plan: Sealed::new(plan), shape: Shape::Rows },
         })))
     }
 }

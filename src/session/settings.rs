@@ -8,6 +8,8 @@ use datafusion::config::ConfigOptions;
 
 use crate::catalog::system::SettingInfo;
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::times::Zone;
+use crate::query::postgres::times::zone::{offset, short_offset};
 
 /// How a parameter's value is checked and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,8 +247,8 @@ impl Settings {
     }
 
     /// The session's zone: an IANA name or an offset that Arrow understands.
-    pub fn time_zone(&self) -> &str {
-        &self.values["TimeZone"]
+    pub fn time_zone(&self) -> String {
+        Zone::of_setting(&self.values["TimeZone"]).unwrap_or(Zone::UTC).to_string()
     }
 
     /// The schemas of `search_path`, in order, as written.
@@ -311,28 +313,30 @@ impl Definition {
                 }
             }
             Check::TimeZone => check_time_zone(value)
-                .ok_or_else(|| wrong("Use a name like Asia/Shanghai or an offset like +08:00.".to_owned())),
+                .ok_or_else(|| wrong("Use a name like Asia/Shanghai or hours east of Greenwich like 8.".to_owned())),
             Check::Fixed if value.eq_ignore_ascii_case(self.default) => Ok(self.default.to_owned()),
             Check::Fixed | Check::ReadOnly => Err(cannot_change(self.name)),
         }
     }
 }
 
-/// An IANA name in its own spelling, or an offset as Arrow writes it.
+/// A zone as SHOW prints it: an IANA name in its own spelling, or an offset as POSIX writes it.
+///
+/// A number and an interval are hours **east** of Greenwich, an offset with a colon is one **west** of it.
 fn check_time_zone(value: &str) -> Option<String> {
     let value = value.trim();
-    if let Some(zone) = chrono_tz::TZ_VARIANTS.iter().find(|z| z.name().eq_ignore_ascii_case(value)) {
-        return Some(zone.name().to_owned());
+    let east = |seconds: i32| format!("<{}>{}", short_offset(seconds), short_offset(-seconds));
+    if let Some(span) = value.to_ascii_lowercase().strip_prefix("interval") {
+        return offset(span.trim().trim_matches('\''), ':').map(east);
     }
-    let (sign, rest) = match value.as_bytes().first()? {
-        b'+' => ('+', &value[1..]),
-        b'-' => ('-', &value[1..]),
-        b'0'..=b'9' => ('+', value),
-        _ => return None,
-    };
-    let (hours, minutes) = rest.split_once(':').unwrap_or((rest, "0"));
-    let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
-    (hours <= 15 && minutes < 60).then(|| format!("{sign}{hours:02}:{minutes:02}"))
+    if let Ok(hours) = value.parse::<f64>() {
+        let seconds = hours * 3600.0;
+        return (seconds.abs() < 86_400.0 && seconds % 60.0 == 0.0).then(|| east(seconds as i32));
+    }
+    match Zone::of_setting(value)? {
+        Zone::Named(zone) => Some(zone.name().to_owned()),
+        Zone::Fixed(_) => Some(value.to_owned()),
+    }
 }
 
 fn parse_milliseconds(value: &str) -> Option<u64> {
@@ -444,7 +448,10 @@ mod tests {
     #[test]
     fn zones_are_names_or_offsets() {
         assert_eq!(check_time_zone("asia/shanghai").as_deref(), Some("Asia/Shanghai"));
-        assert_eq!(check_time_zone("+8").as_deref(), Some("+08:00"));
+        assert_eq!(check_time_zone("+8").as_deref(), Some("<+08>-08"));
+        assert_eq!(check_time_zone("-3.5").as_deref(), Some("<-03:30>+03:30"));
+        assert_eq!(check_time_zone("interval '-08:00'").as_deref(), Some("<-08>+08"));
+        assert_eq!(check_time_zone("UTC+3").as_deref(), Some("UTC+3"));
         assert_eq!(check_time_zone("Middle Earth"), None);
     }
 

@@ -8,10 +8,11 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::config::{ConfigOptions, ExtensionOptions};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set, Statement, UnaryOperator, Value,
+    CloseCursor, ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set,
+    SetSessionAuthorizationParamKind, Statement, UnaryOperator, Value,
 };
 
-use super::{Inner, Notice, Outcome, Session, TransactionStatus, settings};
+use super::{Inner, Notice, Outcome, Session, TransactionStatus, blocks, cursors, settings};
 
 use crate::catalog;
 use crate::engine::TributaryOptions;
@@ -22,9 +23,9 @@ use crate::sealed::Sealed;
 /// Prefixes of settings that DataFusion's options hold, ours among them.
 const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
 
-/// Whether the statement may run in a failed transaction.
+/// Whether the statement may run in a failed transaction: it ends it, or goes back to where it had not failed.
 pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
-    matches!(sql(parsed), Some(Statement::Commit { .. } | Statement::Rollback { savepoint: None, .. }))
+    matches!(sql(parsed), Some(Statement::Commit { .. } | Statement::Rollback { .. }))
 }
 
 /// Whether the statement itself begins or ends blocks, or may not run in one.
@@ -42,8 +43,14 @@ pub(super) fn is_about_transactions(parsed: &Parsed) -> bool {
 
 /// The columns of a statement that needs no plan (none, for most); `None` if it is a plan.
 pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Option<Vec<Column>>> {
+    if let Kind::Fetch(fetch) = &*parsed.kind
+        && !fetch.is_move
+    {
+        return session.cursor_columns(&fetch.cursor).map(Some);
+    }
     let Some(statement) = sql(parsed) else { return Ok(Some(vec![])) };
     Ok(match statement {
+        Statement::Declare { .. } => None,
         Statement::Query(_) | Statement::Explain { .. } | Statement::ExplainTable { .. } => None,
         Statement::ShowVariable { variable } => Some(show_columns(&variable_name(variable))),
         Statement::Execute { name, .. } => {
@@ -58,20 +65,49 @@ pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Optio
 pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
     let statement = match &*parsed.kind {
         Kind::External(create) => {
+            blocks::refuse_if_read_only(session, "CREATE EXTERNAL TABLE")?;
             let notices = query::ddl::create_external_table(&session.catalog, &session.context, create, parsed).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
+        Kind::Fetch(fetch) => return cursors::fetch(session, fetch).await,
         Kind::Sql(statement) => statement,
     };
     match statement.as_ref() {
-        Statement::StartTransaction { begin, .. } => Ok(begin_block(session, *begin)),
-        Statement::Commit { .. } => commit(session),
-        Statement::Rollback { savepoint: None, .. } => Ok(rollback(session)),
+        Statement::StartTransaction { begin, modes, .. } => {
+            let is_new = session.transaction_status() == TransactionStatus::Idle;
+            let begun = blocks::begin_block(session, *begin);
+            if is_new {
+                blocks::set_modes(session, modes)?;
+            }
+            Ok(begun)
+        }
+        Statement::Commit { chain, .. } => blocks::commit(session).map(|done| blocks::chained(session, *chain, done)),
+        Statement::Rollback { savepoint: None, chain } => {
+            Ok(blocks::chained(session, *chain, blocks::rollback(session)))
+        }
+        Statement::Rollback { savepoint: Some(name), .. } => blocks::return_to(session, &fold(name)),
+        Statement::Savepoint { name } => blocks::save(session, fold(name)),
+        Statement::ReleaseSavepoint { name } => {
+            session.inner.lock().transaction.release(&fold(name))?;
+            Ok(done("RELEASE"))
+        }
+        Statement::Close { cursor } => {
+            let name = match cursor {
+                CloseCursor::All => None,
+                CloseCursor::Specific { name } => Some(fold(name)),
+            };
+            session.cursors.close(name.as_deref())?;
+            Ok(done(if name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }))
+        }
         Statement::Set(set) => assign(session, set),
         Statement::Reset(reset) => {
             match &reset.reset {
                 Reset::ALL => reset_all(session),
-                Reset::ConfigurationParameter(name) => reset_one(session, &name.to_string())?,
+                Reset::ConfigurationParameter(name) => match name.to_string().to_ascii_lowercase().as_str() {
+                    // The session's user is its only role.
+                    "role" | "session.authorization" => {}
+                    _ => reset_one(session, &name.to_string())?,
+                },
             }
             Ok(done("RESET"))
         }
@@ -83,10 +119,12 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         Statement::Execute { name, parameters, .. } => execute(session, name.as_ref(), parameters, parsed).await,
         Statement::Deallocate { name, .. } => deallocate(session, name),
         Statement::CreateView(view) => {
+            blocks::refuse_if_read_only(session, "CREATE VIEW")?;
             let notices = query::ddl::create_view(&session.catalog, view, parsed).await?;
             Ok(defined(session, "CREATE VIEW", notices, Lifetime::OfServer))
         }
         Statement::CreateSchema { schema_name, if_not_exists, .. } => {
+            blocks::refuse_if_read_only(session, "CREATE SCHEMA")?;
             let name = match schema_name {
                 SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => name,
                 SchemaName::UnnamedAuthorization(_) => return Err(unsupported(parsed)),
@@ -95,6 +133,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
             Ok(defined(session, "CREATE SCHEMA", notices, Lifetime::OfServer))
         }
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {
+            blocks::refuse_if_read_only(session, &format!("DROP {object_type}"))?;
             let (tag, notices) = query::ddl::drop(&session.catalog, *object_type, names, *if_exists, *cascade)?;
             Ok(defined(session, tag, notices, Lifetime::Over))
         }
@@ -102,80 +141,22 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
     }
 }
 
-fn sql(parsed: &Parsed) -> Option<&Statement> {
+pub(super) fn sql(parsed: &Parsed) -> Option<&Statement> {
     match &*parsed.kind {
         Kind::Sql(statement) => Some(statement),
-        Kind::External(_) => None,
+        Kind::External(_) | Kind::Fetch(_) => None,
     }
 }
 
-fn done(tag: &str) -> Outcome {
+pub(super) fn done(tag: &str) -> Outcome {
     Outcome::Done(tag.to_owned())
 }
 
-fn unsupported(parsed: &Parsed) -> Error {
+pub(super) fn unsupported(parsed: &Parsed) -> Error {
     let words: Vec<&str> = parsed.text.split_whitespace().take(2).collect();
     let words = words.join(" ").to_uppercase();
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{words} is not supported"))
         .with_hint("Lakes are read; CREATE VIEW and CREATE EXTERNAL TABLE name what to read.")
-}
-
-// ---- transactions
-
-pub(super) fn begin_block(session: &Session, begin: bool) -> Outcome {
-    let mut inner = session.inner.lock();
-    if inner.transaction.status() == TransactionStatus::Idle {
-        let Inner { settings, transaction, .. } = &mut *inner;
-        transaction.begin(settings, session.context.state().config_options().as_ref().clone());
-        drop(inner);
-        session.catalog.begin();
-        session.doing.lock().transaction_started_at_us = Some(super::info::now_us());
-    } else {
-        drop(inner);
-        session.tell(Notice::warning(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
-    }
-    done(if begin { "BEGIN" } else { "START TRANSACTION" })
-}
-
-pub(super) fn commit(session: &Session) -> Result<Outcome> {
-    match session.transaction_status() {
-        TransactionStatus::Idle => {
-            no_transaction(session);
-            Ok(done("COMMIT"))
-        }
-        TransactionStatus::Failed => Ok(rollback(session)),
-        TransactionStatus::Open => {
-            let committed = session.catalog.commit();
-            end_block(session, committed.is_ok());
-            committed.map(|()| done("COMMIT"))
-        }
-    }
-}
-
-pub(super) fn rollback(session: &Session) -> Outcome {
-    if session.transaction_status() == TransactionStatus::Idle {
-        no_transaction(session);
-    } else {
-        session.catalog.rollback();
-        end_block(session, false);
-    }
-    done("ROLLBACK")
-}
-
-fn end_block(session: &Session, committed: bool) {
-    session.doing.lock().transaction_started_at_us = None;
-    let before = session.inner.lock().transaction.end(committed);
-    if let Some(options) = before.options {
-        *session.context.state_ref().write().config_mut().options_mut() = options;
-    }
-    if let Some(settings) = before.settings {
-        session.inner.lock().settings = settings;
-    }
-    apply_settings(session);
-}
-
-fn no_transaction(session: &Session) {
-    session.tell(Notice::warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"));
 }
 
 // ---- settings
@@ -187,14 +168,33 @@ fn assign(session: &Session, set: &Set) -> Result<Outcome> {
             set_one(session, &name, values, is_local(*scope))?;
         }
         Set::SetTimeZone { local, value } => {
-            set_one(session, "TimeZone", std::slice::from_ref(value), *local)?;
+            let is_local_zone = matches!(value, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("local"));
+            if is_local_zone {
+                reset_one(session, "TimeZone")?;
+            } else {
+                set_one(session, "TimeZone", std::slice::from_ref(value), *local)?;
+            }
         }
         Set::SetNames { charset_name, .. } => {
             session.inner.lock().settings.set("client_encoding", &charset_name.value)?;
         }
         Set::SetNamesDefault {} => session.inner.lock().settings.reset("client_encoding")?,
-        // Every transaction reads one snapshot of the catalogue and writes no data.
-        Set::SetTransaction { .. } => {}
+        Set::SetTransaction { snapshot: Some(_), .. } => {
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "SET TRANSACTION SNAPSHOT is not supported"));
+        }
+        Set::SetTransaction { modes, session: for_session, .. } => {
+            blocks::set_transaction(session, modes, *for_session)?
+        }
+        Set::SetSessionAuthorization(to) => {
+            let is_own = match &to.kind {
+                SetSessionAuthorizationParamKind::Default => true,
+                SetSessionAuthorizationParamKind::User(user) => user.value == session.identity.user,
+            };
+            if !is_own {
+                let message = "permission denied to set session authorization";
+                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
+        }
         Set::SetRole { role_name, .. } => {
             let role = role_name.as_ref().map(|r| r.value.as_str());
             if role.is_some_and(|role| role != session.identity.user) {
@@ -263,6 +263,16 @@ pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: boo
 
 /// The value of a setting as SHOW prints it; `None` if there is no such setting.
 pub(super) fn current_setting(session: &Session, name: &str) -> Option<String> {
+    // Outside of a block these are what the next one will have.
+    let name = match name.to_ascii_lowercase().as_str() {
+        "transaction_isolation" if session.transaction_status() == TransactionStatus::Idle => {
+            "default_transaction_isolation"
+        }
+        "transaction_read_only" if session.transaction_status() == TransactionStatus::Idle => {
+            "default_transaction_read_only"
+        }
+        _ => name,
+    };
     if !is_option(name) {
         return session.inner.lock().settings.get(name).ok().map(|(_, value)| value.to_owned());
     }
@@ -308,10 +318,10 @@ fn reset_all(session: &Session) {
 }
 
 /// Brings the context and the catalogue in line with the settings.
-fn apply_settings(session: &Session) {
+pub(super) fn apply_settings(session: &Session) {
     let (zone, path) = {
         let inner = session.inner.lock();
-        (inner.settings.time_zone().to_owned(), inner.settings.search_path())
+        (inner.settings.time_zone(), inner.settings.search_path())
     };
     session.catalog.set_search_path(path);
     let state = session.context.state_ref();
@@ -392,7 +402,7 @@ fn value_text(value: &Expr) -> Result<String> {
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(format!("-{}", value_text(expr)?)),
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => value_text(expr),
-        Expr::Interval(interval) => value_text(&interval.value),
+        Expr::Interval(interval) => Ok(format!("INTERVAL '{}'", value_text(&interval.value)?)),
         _ => Err(wrong()),
     }
 }
@@ -443,6 +453,7 @@ fn discard(session: &Session, what: &DiscardObject) -> Result<Outcome> {
             ));
         }
         session.inner.lock().statements.clear();
+        session.cursors.close(None)?;
         reset_all(session);
         return Ok(done("DISCARD ALL"));
     }
@@ -523,7 +534,7 @@ fn statement_name(name: Option<&ObjectName>) -> Result<String> {
 }
 
 /// An identifier as PostgreSQL folds it.
-fn fold(name: &Ident) -> String {
+pub(super) fn fold(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 

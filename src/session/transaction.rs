@@ -3,7 +3,8 @@
 use datafusion::config::ConfigOptions;
 
 use super::settings::Settings;
-use crate::error::Result;
+use crate::catalog;
+use crate::error::{Error, Result, SqlState};
 
 /// What `ReadyForQuery` tells the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,32 @@ struct Block {
     options_before: ConfigOptions,
     /// Settings as they would be without SET LOCAL.
     without_local: Option<Settings>,
+    /// Oldest first; a name may stand twice, and the later one is meant.
+    savepoints: Vec<Savepoint>,
+}
+
+/// Everything that ROLLBACK TO puts back.
+#[derive(Clone, Debug)]
+pub(super) struct Savepoint {
+    pub(super) name: String,
+    pub(super) settings: Settings,
+    pub(super) options: ConfigOptions,
+    pub(super) catalog: catalog::Savepoint,
+    /// Cursors that were open: later ones are closed.
+    pub(super) cursors: Vec<String>,
+    without_local: Option<Settings>,
+}
+
+impl Savepoint {
+    pub(super) fn new(
+        name: String,
+        settings: Settings,
+        options: ConfigOptions,
+        catalog: catalog::Savepoint,
+        cursors: Vec<String>,
+    ) -> Self {
+        Self { name, settings, options, catalog, cursors, without_local: None }
+    }
 }
 
 impl Transaction {
@@ -48,7 +75,13 @@ impl Transaction {
     }
 
     pub(super) fn begin(&mut self, settings: &Settings, options_before: ConfigOptions) {
-        self.block = Some(Block { failed: false, before: settings.clone(), options_before, without_local: None });
+        self.block = Some(Block {
+            failed: false,
+            before: settings.clone(),
+            options_before,
+            without_local: None,
+            savepoints: vec![],
+        });
     }
 
     pub(super) fn fail(&mut self) {
@@ -76,6 +109,40 @@ impl Transaction {
         }
     }
 
+    /// SAVEPOINT: remembers where the block stands. Without a block there is nothing to go back to (25P01).
+    pub(super) fn save(&mut self, mut savepoint: Savepoint) -> Result<()> {
+        let block = self.block_of("SAVEPOINT")?;
+        savepoint.without_local = block.without_local.clone();
+        block.savepoints.push(savepoint);
+        Ok(())
+    }
+
+    /// RELEASE: forgets a savepoint and those after it.
+    pub(super) fn release(&mut self, name: &str) -> Result<()> {
+        let block = self.block_of("RELEASE SAVEPOINT")?;
+        let at = position(&block.savepoints, name)?;
+        block.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// ROLLBACK TO: what to put back. The savepoint stays, those after it are gone, and the block has not failed.
+    pub(super) fn return_to(&mut self, name: &str) -> Result<Savepoint> {
+        let block = self.block_of("ROLLBACK TO SAVEPOINT")?;
+        let at = position(&block.savepoints, name)?;
+        block.savepoints.truncate(at + 1);
+        let savepoint = block.savepoints[at].clone();
+        block.without_local = savepoint.without_local.clone();
+        block.failed = false;
+        Ok(savepoint)
+    }
+
+    fn block_of(&mut self, statement: &str) -> Result<&mut Block> {
+        self.block.as_mut().ok_or_else(|| {
+            let message = format!("{statement} can only be used in transaction blocks");
+            Error::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message)
+        })
+    }
+
     /// Ends the block; what holds from now on, where it differs.
     pub(super) fn end(&mut self, committed: bool) -> Before {
         match self.block.take() {
@@ -84,6 +151,13 @@ impl Transaction {
             Some(block) => Before { settings: Some(block.before), options: Some(block.options_before) },
         }
     }
+}
+
+fn position(savepoints: &[Savepoint], name: &str) -> Result<usize> {
+    savepoints
+        .iter()
+        .rposition(|savepoint| savepoint.name == name)
+        .ok_or_else(|| Error::new(SqlState::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist")))
 }
 
 #[cfg(test)]

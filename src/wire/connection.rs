@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::hangup::Hangup;
 use super::rows::{OutColumn, RowWriter, out_columns};
-use super::text::Zone;
 use super::{Server, errors, params, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::Flow;
+use crate::query::postgres::times::Zone;
 use crate::session::{self, Outcome, Prepared, Rows, Session};
 
 /// What handlers of messages need of the client: a place to send messages to.
@@ -195,7 +195,7 @@ impl Connection {
         columns: Arc<[OutColumn]>,
         token: CancellationToken,
     ) -> Flow<Vec<DataRow>> {
-        let writer = RowWriter::new(columns, Zone::parse(&session.time_zone()));
+        let writer = RowWriter::new(columns, Zone::of_context(&session.time_zone()));
         session.start(rows, token, move |batch| writer.rows(&batch))
     }
 
@@ -435,5 +435,5 @@ fn description(out: &[OutColumn], columns: &[crate::query::Column]) -> RowDescri
 
 /// Tags of statements with rows count them; EXPLAIN and SHOW do not.
 fn with_count(tag: &str, rows: usize) -> String {
-    if tag == "SELECT" { format!("SELECT {rows}") } else { tag.to_owned() }
+    if matches!(tag, "SELECT" | "FETCH") { format!("{tag} {rows}") } else { tag.to_owned() }
 }

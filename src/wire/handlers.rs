@@ -315,7 +315,14 @@ impl ExtendedQueryHandler for Connection {
         }
         let portal = match self.portal(name) {
             Ok(portal) => portal,
-            Err(error) => return Err(failed(self, client, errors::error(error))),
+            // A cursor of DECLARE is a portal too: drivers ask for its columns before they fetch.
+            Err(error) => match self.session().and_then(|session| session.cursor_columns(name)) {
+                Ok(columns) => {
+                    client.feed(describe(&columns, &Format::UnifiedText)).await?;
+                    return Ok(());
+                }
+                Err(_) => return Err(failed(self, client, errors::error(error))),
+            },
         };
         let answer = {
             let portal = portal.lock().await;

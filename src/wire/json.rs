@@ -5,8 +5,8 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::text::put;
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::times::text::put;
 
 /// Writes one value: structs and maps as objects, lists as arrays, times as text.
 pub fn value(out: &mut BytesMut, array: &ArrayRef, row: usize) -> Result<()> {

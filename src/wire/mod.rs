@@ -10,7 +10,6 @@ mod hangup;
 mod json;
 mod params;
 mod rows;
-mod text;
 mod types;
 
 use std::collections::{BTreeMap, HashMap};

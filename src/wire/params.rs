@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::times::{Zone, input};
 use crate::query::postgres::{interval_text, parse_uuid};
 
 /// Where a parameter stands in the statement, for messages.
@@ -60,6 +61,11 @@ impl Place<'_> {
         self.error(SqlState::INVALID_TEXT_REPRESENTATION, &format!("cannot be read: {why}"))
     }
 
+    /// An error of the value itself, which says what is wrong.
+    fn of(self, error: Error) -> Error {
+        error.with_detail(format!("It is the value of parameter ${}.", self.number))
+    }
+
     fn length(self, length: usize) -> Error {
         let what = format!("has a binary value of {length} bytes, which is not its format");
         self.error(SqlState::INVALID_BINARY_REPRESENTATION, &what)
@@ -90,7 +96,7 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
             .map_err(|e| place.wrong(&e.strip_backtrace())),
         Type::UUID => match parse_uuid(text) {
             Ok(bytes) => Ok(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec()))),
-            Err(error) => Err(error.with_detail(format!("It is the value of parameter ${}.", place.number))),
+            Err(error) => Err(place.of(error)),
         },
         Type::BYTEA => match text.strip_prefix("\\x") {
             Some(hex) => decode_hex(hex)
@@ -104,9 +110,14 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
             _ => Err(place.wrong("it is neither true nor false")),
         },
         Type::TIMESTAMPTZ => {
-            let local = DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
-            trimmed().cast_to(&local).map_err(|e| place.wrong(&e.strip_backtrace()))
+            let at_us = input::instant(text, Zone::of_context(zone)).map_err(|error| place.of(error))?;
+            Ok(ScalarValue::TimestampMicrosecond(Some(at_us), Some("UTC".into())))
         }
+        Type::TIMESTAMP => {
+            let at_us = input::timestamp(text).map_err(|error| place.of(error))?;
+            Ok(ScalarValue::TimestampMicrosecond(Some(at_us), None))
+        }
+        Type::DATE => Ok(ScalarValue::Date32(Some(input::date(text).map_err(|error| place.of(error))?))),
         _ => match types::arrow_type(pg) {
             None | Some(DataType::Utf8) => Ok(utf8()),
             Some(target) => trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace())),
@@ -325,6 +336,7 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datafusion::arrow::datatypes::TimeUnit;
     use proptest::prelude::*;
 
     fn array_of(value: &ScalarValue) -> datafusion::arrow::array::ArrayRef {

@@ -19,9 +19,10 @@ use datafusion::arrow::datatypes::{
 use pgwire::api::Type;
 use pgwire::messages::data::DataRow;
 
-use super::text::{self, Zone, put};
 use super::{binary, json, types};
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::times::Zone;
+use crate::query::postgres::times::text::{self, put};
 use crate::query::postgres::uuid_text;
 
 /// How one column of a result is announced and written.
@@ -105,7 +106,14 @@ enum Values {
         items: Box<Values>,
         item: Type,
     },
+    /// The fields of records, each with its type.
+    Record {
+        records: ArrayRef,
+        fields: Vec<(Values, Type)>,
+    },
     Json(ArrayRef),
+    /// Text whose binary form has a version before it.
+    Jsonb(StringArray),
 }
 
 impl Values {
@@ -131,6 +139,8 @@ impl Values {
             Type::TIMESTAMPTZ => Self::TimestampTz(micros(array)?),
             Type::INTERVAL => Self::Interval(intervals(array)?),
             Type::UUID if matches!(array.data_type(), DataType::FixedSizeBinary(16)) => Self::Uuid(Arc::clone(array)),
+            Type::RECORD => return Self::record(array),
+            Type::JSONB => Self::Jsonb(to(array, &DataType::Utf8)?.as_string().clone()),
             Type::JSON if array.data_type().is_nested() => Self::Json(Arc::clone(array)),
             _ => match array.data_type() {
                 DataType::Utf8View => Self::TextView(array.as_string_view().clone()),
@@ -170,6 +180,18 @@ impl Values {
         Ok(Self::List { list, items, item })
     }
 
+    fn record(array: &ArrayRef) -> Result<Self> {
+        let DataType::Struct(fields) = array.data_type() else {
+            let message = format!("a record was announced and {} came", array.data_type());
+            return Err(Error::new(SqlState::INTERNAL_ERROR, message));
+        };
+        let columns = fields.iter().zip(array.as_struct().columns()).map(|(field, column)| {
+            let pg = types::pg_type(field);
+            Ok((Self::of(column, &pg)?, pg))
+        });
+        Ok(Self::Record { fields: columns.collect::<Result<_>>()?, records: Arc::clone(array) })
+    }
+
     fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Bool(a) => a.is_null(row),
@@ -179,7 +201,7 @@ impl Values {
             Self::Float4(a) => a.is_null(row),
             Self::Float8(a) => a.is_null(row),
             Self::Numeric(a, _) => a.is_null(row),
-            Self::WideNumeric(a) | Self::Text(a) => a.is_null(row),
+            Self::WideNumeric(a) | Self::Text(a) | Self::Jsonb(a) => a.is_null(row),
             Self::TextView(a) => a.is_null(row),
             Self::Bytes(a) => a.is_null(row),
             Self::BytesView(a) => a.is_null(row),
@@ -188,7 +210,7 @@ impl Values {
             Self::Timestamp(a) | Self::TimestampTz(a) => a.is_null(row),
             Self::Interval(a) => a.is_null(row),
             Self::List { list, .. } => list.is_null(row),
-            Self::Uuid(a) | Self::Json(a) => a.is_null(row),
+            Self::Uuid(a) | Self::Json(a) | Self::Record { records: a, .. } => a.is_null(row),
         }
     }
 
@@ -224,7 +246,7 @@ impl Values {
             Self::Float4(a) => text::float(out, f64::from(a.value(row)), true),
             Self::Float8(a) => text::float(out, a.value(row), false),
             Self::Numeric(a, scale) => text::decimal(out, a.value(row), *scale),
-            Self::WideNumeric(a) | Self::Text(a) => out.put_slice(a.value(row).as_bytes()),
+            Self::WideNumeric(a) | Self::Text(a) | Self::Jsonb(a) => out.put_slice(a.value(row).as_bytes()),
             Self::TextView(a) => out.put_slice(a.value(row).as_bytes()),
             Self::Bytes(a) => text::bytea(out, a.value(row)),
             Self::BytesView(a) => text::bytea(out, a.value(row)),
@@ -238,6 +260,22 @@ impl Values {
             }
             Self::Uuid(a) => out.put_slice(uuid_text(a.as_fixed_size_binary().value(row)).as_bytes()),
             Self::Json(a) => json::value(out, a, row)?,
+            Self::Record { fields, .. } => {
+                let mut field = BytesMut::new();
+                out.put_u8(b'(');
+                for (index, (values, _)) in fields.iter().enumerate() {
+                    if index > 0 {
+                        out.put_u8(b',');
+                    }
+                    // NULL is nothing at all.
+                    if !values.is_null(row) {
+                        field.clear();
+                        values.put_text(&mut field, row, zone)?;
+                        text::record_field(out, &field);
+                    }
+                }
+                out.put_u8(b')');
+            }
             Self::List { list, items, .. } => {
                 let mut item = BytesMut::new();
                 out.put_u8(b'{');
@@ -298,6 +336,20 @@ impl Values {
                 for at in range {
                     items.put(out, at, column, zone)?;
                 }
+            }
+            Self::Record { fields, .. } => {
+                let count = i32::try_from(fields.len())
+                    .map_err(|_| Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a record has too many fields"))?;
+                out.put_i32(count);
+                for (values, pg) in fields {
+                    out.put_u32(pg.oid());
+                    values.put(out, row, column, zone)?;
+                }
+            }
+            Self::Jsonb(_) => {
+                const VERSION: u8 = 1;
+                out.put_u8(VERSION);
+                self.put_text(out, row, zone)?;
             }
             Self::Text(_) | Self::TextView(_) | Self::Json(_) => {
                 self.put_text(out, row, zone)?;

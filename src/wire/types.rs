@@ -5,14 +5,20 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use pgwire::api::Type;
 
+use crate::query::postgres::json::Json;
 use crate::query::postgres::{UUID_STORAGE, is_uuid};
 
 /// The type that a column is announced as.
 ///
-/// Nested values that PostgreSQL has no array for (structs, maps, lists of lists) are JSON.
+/// Structs are records and lists of them arrays of records; maps and lists of lists are JSON.
 pub fn pg_type(field: &Field) -> Type {
     if is_uuid(field) {
         return Type::UUID;
+    }
+    match Json::of(field) {
+        Some(Json::Text) => return Type::JSON,
+        Some(Json::Binary) => return Type::JSONB,
+        None => {}
     }
     match field.data_type() {
         DataType::List(item)
@@ -44,6 +50,7 @@ fn scalar_type(data_type: &DataType) -> Type {
         DataType::Timestamp(_, Some(_)) => Type::TIMESTAMPTZ,
         DataType::Interval(_) | DataType::Duration(_) => Type::INTERVAL,
         DataType::Dictionary(_, values) => scalar_type(values),
+        DataType::Struct(_) => Type::RECORD,
         _ => Type::JSON,
     }
 }
@@ -66,6 +73,8 @@ fn array_of(item: &Type) -> Type {
         Type::TIMESTAMP => Type::TIMESTAMP_ARRAY,
         Type::TIMESTAMPTZ => Type::TIMESTAMPTZ_ARRAY,
         Type::INTERVAL => Type::INTERVAL_ARRAY,
+        Type::RECORD => Type::RECORD_ARRAY,
+        Type::JSONB => Type::JSONB_ARRAY,
         _ => Type::JSON,
     }
 }
@@ -74,7 +83,8 @@ fn array_of(item: &Type) -> Type {
 pub fn item_of(array: &Type) -> Option<Type> {
     match array.kind() {
         postgres_types::Kind::Array(item) => Some(item.clone()),
-        _ => None,
+        // An array of anything composite is a pseudo-type to the protocol library.
+        _ => (*array == Type::RECORD_ARRAY).then_some(Type::RECORD),
     }
 }
 
@@ -156,7 +166,9 @@ mod tests {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         assert_eq!(of(list(DataType::Utf8View)), Type::TEXT_ARRAY);
         assert_eq!(of(list(list(DataType::Int64))), Type::JSON);
-        assert_eq!(of(DataType::Struct(Vec::<Field>::new().into())), Type::JSON);
+        let record = DataType::Struct(Vec::<Field>::new().into());
+        assert_eq!(of(record.clone()), Type::RECORD);
+        assert_eq!(of(list(record)), Type::RECORD_ARRAY);
     }
 
     #[test]

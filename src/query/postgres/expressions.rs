@@ -1,20 +1,23 @@
 //! Operators, function names, special words and patterns in PostgreSQL's spelling.
 
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query,
-    TableFactor, Value, ValueWithSpan,
+    Array, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart,
+    Query, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::ast::{call, constant, folded, last_name, string_constant, take};
+use super::ast::{call, cast, constant, folded, last_name, string_constant, take};
 use crate::error::{Error, Result, SqlState};
 
 /// Collations that compare bytes, as the engine does.
 const BYTE_COLLATIONS: [&str; 6] = ["default", "C", "POSIX", "c", "posix", "ucs_basic"];
 
 /// Functions whose PostgreSQL name means something else in DataFusion, and the one that means the same.
-const RENAMED: [(&str, &str); 1] = [
+const RENAMED: [(&str, &str); 3] = [
     // PostgreSQL removes every equal element, DataFusion's function of that name only the first.
     ("array_remove", "array_remove_all"),
+    // A statement has one time.
+    ("statement_timestamp", "now"),
+    ("transaction_timestamp", "now"),
 ];
 
 /// Words without parentheses that are calls.
@@ -46,6 +49,16 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             {
                 function.name = ObjectName::from(vec![Ident::new(*same)]);
             }
+            if let Some(value) = last_name(&function.name).and_then(|name| shorthand(&name)) {
+                *expr = value;
+                return Ok(());
+            }
+            if let FunctionArguments::List(arguments) = &function.args
+                && arguments.args.len() == 3
+                && last_name(&function.name).as_deref() == Some("date_trunc")
+            {
+                function.name = ObjectName::from(vec![Ident::new("date_trunc_in_zone")]);
+            }
         }
         Expr::Identifier(ident) if ident.quote_style.is_none() => {
             let word = folded(ident);
@@ -53,10 +66,43 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
                 *expr = call(&word, vec![]);
             }
         }
-        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => {
+        Expr::AnyOp { right, compare_op, .. } => {
             if let Some(items) = string_constant(right).and_then(array_items) {
                 **right = items;
             }
+            if *compare_op == BinaryOperator::Eq && !matches!(**right, Expr::Subquery(_)) {
+                known_or_unknown(expr);
+            }
+        }
+        Expr::AllOp { right, .. } => {
+            if let Some(items) = string_constant(right).and_then(array_items) {
+                **right = items;
+            }
+        }
+        // A constant beside a uuid is one, which only the types tell: the planner must not compare it as text before.
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right)
+            if string_constant(left).is_some() || string_constant(right).is_some() =>
+        {
+            let (left, right) = (take(left), take(right));
+            let name =
+                if matches!(expr, Expr::IsDistinctFrom(..)) { "is_distinct_from" } else { "is_not_distinct_from" };
+            *expr = call(name, vec![left, right]);
+        }
+        Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => any_of_patterns(expr)?,
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: power } if is_power(power) => {
+            let mut base = power.as_mut();
+            while let Expr::BinaryOp { left, op: BinaryOperator::PGExp, .. } = base {
+                base = left.as_mut();
+            }
+            *base = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(take(base)) };
+            *expr = take(power);
+        }
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            *expr = call("timezone", vec![take(time_zone), take(timestamp)]);
+        }
+        Expr::Extract { field, expr: time, .. } => {
+            let field = constant(Value::SingleQuotedString(field.to_string().trim_matches(['\'', '"']).to_lowercase()));
+            *expr = call("extract", vec![field, take(time)]);
         }
         Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
             rewrite_escape(pattern, escape_char)?;
@@ -64,6 +110,77 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// `x = ANY(list)` is NULL, and not false, where `x` is not in the list and the list has NULL in it.
+fn known_or_unknown(expr: &mut Expr) {
+    let Expr::AnyOp { right, .. } = expr else { return };
+    let unknown = call("any_unknown", vec![right.as_ref().clone()]);
+    // What an array constant is made of shows whether NULL is in it.
+    if let Expr::Array(array) = right.as_ref()
+        && !array.elem.is_empty()
+        && array.elem.iter().all(is_known)
+    {
+        return;
+    }
+    let known = Box::new(take(expr));
+    *expr = Expr::Nested(Box::new(Expr::BinaryOp { left: known, op: BinaryOperator::Or, right: Box::new(unknown) }));
+}
+
+/// Whether an expression is a constant other than NULL.
+fn is_known(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if !matches!(value.value, Value::Null | Value::Placeholder(_)))
+}
+
+/// `x LIKE ANY (ARRAY[p, q])` as `x LIKE p OR x LIKE q`.
+fn any_of_patterns(expr: &mut Expr) -> Result<()> {
+    let (Expr::Like { pattern, any, .. } | Expr::ILike { pattern, any, .. }) = expr else { return Ok(()) };
+    let mut list = pattern.as_mut();
+    while let Expr::Nested(inner) = list {
+        list = inner.as_mut();
+    }
+    let patterns = match list {
+        Expr::Array(array) => std::mem::take(&mut array.elem),
+        other => match string_constant(other).and_then(array_items) {
+            Some(Expr::Array(array)) => array.elem,
+            _ => {
+                let message = "LIKE ANY with patterns that are not an array constant is not supported";
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+            }
+        },
+    };
+    *any = false;
+    let one = expr.clone();
+    let matches = patterns.into_iter().map(|item| {
+        let mut one = one.clone();
+        if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &mut one {
+            **pattern = item;
+        }
+        one
+    });
+    let any = matches.reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::Or,
+        right: Box::new(right),
+    });
+    *expr = any.map_or_else(|| constant(Value::Boolean(false)), |any| Expr::Nested(Box::new(any)));
+    Ok(())
+}
+
+/// The parser reads `-2 ^ 2` as the negative of a power; the minus is of the base.
+fn is_power(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::PGExp, .. })
+}
+
+/// Functions that are casts of others.
+fn shorthand(name: &str) -> Option<Expr> {
+    const MICROSECONDS: Option<u64> = Some(6);
+    match name {
+        "localtimestamp" => Some(cast(call("now", vec![]), DataType::Timestamp(MICROSECONDS, TimezoneInfo::None))),
+        "localtime" => Some(cast(call("now", vec![]), DataType::Time(MICROSECONDS, TimezoneInfo::None))),
+        "gen_random_uuid" => Some(cast(call("uuid", vec![]), DataType::Uuid)),
+        _ => None,
+    }
 }
 
 /// Takes `pg_catalog.` and `public.` off a function's name: functions have no schemas in DataFusion.

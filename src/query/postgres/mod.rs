@@ -9,12 +9,19 @@ mod canned;
 mod casts;
 mod emptiness;
 mod expressions;
+mod formats;
 pub mod functions;
+mod instants;
 mod integers;
+pub mod json;
 mod labels;
 mod literals;
+mod marks;
+pub mod output;
+mod similar;
 mod spans;
 mod subqueries;
+pub mod times;
 mod uuids;
 
 use std::ops::ControlFlow;
@@ -32,9 +39,10 @@ pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uui
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
 
-/// Tells the planner of a connection that is being built about PostgreSQL's types.
-pub fn configure(builder: SessionStateBuilder) -> SessionStateBuilder {
-    builder.with_type_planner(Arc::new(uuids::Uuids))
+/// Tells the planner of a connection that is being built about PostgreSQL's types, and about subqueries as values.
+pub fn configure(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    let rules = std::mem::take(&mut builder.optimizer().get_or_insert_default().rules);
+    builder.with_type_planner(Arc::new(json::Types)).with_optimizer_rules(marks::with_marks(rules))
 }
 
 /// Registers what clients call, and what casts from and to PostgreSQL's types are, in a connection's context.
@@ -45,7 +53,8 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     state.register_expr_planner(Arc::new(uuids::Uuids))?;
     state.register_expr_planner(Arc::new(spans::Spans))?;
     state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
-    state.register_function_rewrite(Arc::new(spans::FieldsOfSpans))?;
+    state.register_function_rewrite(Arc::new(json::JsonCasts))?;
+    state.register_function_rewrite(Arc::new(instants::Instants))?;
     state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
 }
 
@@ -88,7 +97,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        let outcome = expressions::rewrite_expr(expr).map(|()| {
+        let outcome = expressions::rewrite_expr(expr).and_then(|()| similar::rewrite_expr(expr)).map(|()| {
             literals::rewrite_expr(expr);
             casts::rewrite_expr(expr);
             subqueries::rewrite_expr(expr);

@@ -1,24 +1,25 @@
-//! Spans of time: an interval times a number, and the fields of a difference of two times.
+//! Spans of time: an interval times a number, and a date with an interval.
 
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::DFSchema;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::{Cast, Placeholder, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::expr::{Cast, Placeholder};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::functions::{interval_div, interval_mul, justify_hours};
+use super::functions::{WALL, interval_div, interval_mul, justify_hours};
 
-/// Plans `interval * number`, `number * interval` and `interval / number`, which DataFusion does not compute.
+/// Plans `interval * number`, `number * interval` and `interval / number`, which DataFusion does not compute, and
+/// `date + interval` and `date - interval`, which are no dates.
 #[derive(Debug)]
 pub struct Spans;
 
 impl ExprPlanner for Spans {
     fn plan_binary_op(&self, product: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if matches!(product.op, BinaryOperator::Plus | BinaryOperator::Minus) {
+            return Ok(PlannerResult::Original(day_and_span(product, schema)));
+        }
         let is_product = matches!(product.op, BinaryOperator::Multiply);
         if !is_product && !matches!(product.op, BinaryOperator::Divide) {
             return Ok(PlannerResult::Original(product));
@@ -46,6 +47,20 @@ impl ExprPlanner for Spans {
     }
 }
 
+/// A date and an interval are a time of a day, though the interval may be of whole days.
+fn day_and_span(mut sum: RawBinaryExpr, schema: &DFSchema) -> RawBinaryExpr {
+    let (Ok(left), Ok(right)) = (sum.left.get_type(schema), sum.right.get_type(schema)) else { return sum };
+    let is_date = |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Date64);
+    let is_interval = |data_type: &DataType| matches!(data_type, DataType::Interval(_));
+    let midnight = |date: Expr| Expr::Cast(Cast::new(Box::new(date), WALL));
+    if is_date(&left) && is_interval(&right) {
+        sum.left = midnight(sum.left);
+    } else if is_interval(&left) && is_date(&right) && sum.op == BinaryOperator::Plus {
+        sum.right = midnight(sum.right);
+    }
+    sum
+}
+
 fn is_span(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
 }
@@ -60,27 +75,5 @@ fn days_and_time(span: Expr, data_type: &DataType) -> Expr {
     match data_type {
         DataType::Duration(_) => justify_hours().call(vec![span]),
         _ => span,
-    }
-}
-
-/// Takes fields of a difference of two times as PostgreSQL does: of days and time, fractions of seconds included.
-#[derive(Debug)]
-pub struct FieldsOfSpans;
-
-impl FunctionRewrite for FieldsOfSpans {
-    fn name(&self) -> &str {
-        "fields_of_spans"
-    }
-
-    fn rewrite(&self, mut expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
-        if let Expr::ScalarFunction(ScalarFunction { func, args }) = &mut expr
-            && func.name() == "date_part"
-            && let [_, span] = args.as_mut_slice()
-            && matches!(span.get_type(schema), Ok(DataType::Duration(_)))
-        {
-            *span = justify_hours().call(vec![std::mem::take(span)]);
-            return Ok(Transformed::yes(expr));
-        }
-        Ok(Transformed::no(expr))
     }
 }

@@ -13,10 +13,10 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::expr::{Between, Case, Cast, InList, Placeholder};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::functions::{uuid_in, uuid_out};
 use crate::error::{Error, Result, SqlState};
@@ -63,15 +63,9 @@ pub fn uuid_text(bytes: &[u8]) -> String {
     text
 }
 
-/// What the planner learns: that there is the type, and what a constant beside it means.
+/// What the planner learns: what a constant beside a uuid means.
 #[derive(Debug)]
 pub struct Uuids;
-
-impl TypePlanner for Uuids {
-    fn plan_type_field(&self, sql_type: &SqlType) -> PlanResult<Option<FieldRef>> {
-        Ok(matches!(sql_type, SqlType::Uuid).then(|| uuid_field("").into()))
-    }
-}
 
 impl ExprPlanner for Uuids {
     fn plan_binary_op(
@@ -144,16 +138,21 @@ impl FunctionRewrite for UuidCasts {
                 read_constant(high)?;
                 return Ok(Transformed::yes(expr));
             }
-            Expr::BinaryExpr(BinaryExpr {
-                left,
-                op: Operator::IsDistinctFrom | Operator::IsNotDistinctFrom,
-                right,
-            }) if is_text_constant(left) || is_text_constant(right) => {
-                let (constant, other) = if is_text_constant(left) { (left, right) } else { (right, left) };
-                if is_of_uuids(other, schema) {
-                    read_constant(constant)?;
-                    return Ok(Transformed::yes(expr));
+            Expr::ScalarFunction(call) => {
+                let op = match call.func.name() {
+                    "is_distinct_from" => Operator::IsDistinctFrom,
+                    "is_not_distinct_from" => Operator::IsNotDistinctFrom,
+                    _ => return Ok(Transformed::no(expr)),
+                };
+                let [left, right] = call.args.as_mut_slice() else { return Ok(Transformed::no(expr)) };
+                let (left, right) = (std::mem::take(left), std::mem::take(right));
+                let mut compared = BinaryExpr::new(Box::new(left), op, Box::new(right));
+                if is_of_uuids(&compared.right, schema) {
+                    read_constant(&mut compared.left)?;
+                } else if is_of_uuids(&compared.left, schema) {
+                    read_constant(&mut compared.right)?;
                 }
+                return Ok(Transformed::yes(Expr::BinaryExpr(compared)));
             }
             Expr::Case(Case { expr: Some(operand), when_then_expr, .. })
                 if when_then_expr.iter().any(|(when, _)| is_text_constant(when)) && is_of_uuids(operand, schema) =>

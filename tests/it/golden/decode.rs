@@ -27,18 +27,22 @@ impl<'a> FromSql<'a> for Raw<'a> {
 pub fn item_of(pg: &Type) -> Option<&Type> {
     match pg.kind() {
         Kind::Array(item) => Some(item),
-        _ => None,
+        _ => (*pg == Type::RECORD_ARRAY).then_some(&Type::RECORD),
     }
 }
 
-/// Whether the text of a value depends on the session's time zone.
+/// Whether the text of a value may depend on the session's time zone.
 pub fn needs_zone(pg: &Type) -> bool {
-    *item_of(pg).unwrap_or(pg) == Type::TIMESTAMPTZ
+    matches!(*item_of(pg).unwrap_or(pg), Type::TIMESTAMPTZ | Type::RECORD)
 }
 
-/// The zone of that name.
+/// The zone of that name; whole hours as POSIX writes them, `UTC+3` and `<-05>+05`, are zones of the list too.
 pub fn zone(name: &str) -> Tz {
-    name.parse().unwrap_or_else(|_| panic!("the decoder of the tests knows no zone '{name}'"))
+    let hours = name.rfind(['+', '-']).and_then(|at| name[at..].parse::<i8>().ok());
+    let listed = hours.map(|hours| format!("Etc/GMT{hours:+}"));
+    name.parse()
+        .or_else(|error| listed.as_deref().map_or(Err(error), str::parse))
+        .unwrap_or_else(|_| panic!("the decoder of the tests knows no zone '{name}'"))
 }
 
 /// The text of a value.
@@ -68,9 +72,33 @@ pub fn text(pg: &Type, bytes: &[u8], zone: Tz) -> String {
         Type::TIMESTAMPTZ => timestamp(i64::from_be_bytes(sized(bytes)), Some(zone)),
         Type::INTERVAL => interval(bytes),
         Type::UUID => uuid(bytes),
+        Type::RECORD => record(bytes, zone),
         Type::JSONB => utf8(&bytes[1..]),
         _ => utf8(bytes),
     }
+}
+
+/// The number of fields, then the type, the length and the value of each.
+fn record(bytes: &[u8], zone: Tz) -> String {
+    let word = |at: usize| i32::from_be_bytes(sized(&bytes[at..at + 4]));
+    let (mut at, mut fields) = (4, vec![]);
+    for _ in 0..word(0) {
+        let pg = Type::from_oid(word(at) as u32).expect("a type of PostgreSQL's own");
+        let length = word(at + 4);
+        at += 8;
+        fields.push(match usize::try_from(length) {
+            Err(_) => String::new(),
+            Ok(length) => {
+                at += length;
+                let shown = text(&pg, &bytes[at - length..at], zone);
+                let is_plain = !shown.is_empty() && !shown.contains(['(', ')', ',', '"', '\\', ' ', '\n', '\t']);
+                let quoted = || format!("\"{}\"", shown.replace('\\', "\\\\").replace('"', "\"\""));
+                if is_plain { shown.clone() } else { quoted() }
+            }
+        });
+    }
+    assert_eq!(at, bytes.len(), "a record ends with its last field");
+    format!("({})", fields.join(","))
 }
 
 fn sized<const WIDTH: usize>(bytes: &[u8]) -> [u8; WIDTH] {

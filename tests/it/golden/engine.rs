@@ -49,6 +49,9 @@ impl Engine {
              SET tributary.read_codes = '{read_codes}'"
         );
         client.batch_execute(&statements).await.map_err(Failure)?;
+        if let Ok(setting) = std::env::var("TRIBUTARY_GOLDEN_SET") {
+            client.batch_execute(&format!("SET {setting}")).await.map_err(Failure)?;
+        }
         Ok(Self { client, protocol })
     }
 
@@ -196,11 +199,13 @@ pub enum Kind {
     Json,
     /// `U`: uuid
     Uuid,
+    /// `C`: record, a composite
+    Record,
     /// `?`
     Untold,
 }
 
-const LETTERS: [(char, Kind); 14] = [
+const LETTERS: [(char, Kind); 15] = [
     ('B', Kind::Boolean),
     ('I', Kind::Integer),
     ('R', Kind::Real),
@@ -214,6 +219,7 @@ const LETTERS: [(char, Kind); 14] = [
     ('Y', Kind::Bytes),
     ('J', Kind::Json),
     ('U', Kind::Uuid),
+    ('C', Kind::Record),
     ('?', Kind::Untold),
 ];
 
@@ -232,6 +238,7 @@ impl Kind {
             Type::BYTEA => Self::Bytes,
             Type::JSON | Type::JSONB => Self::Json,
             Type::UUID => Self::Uuid,
+            Type::RECORD => Self::Record,
             _ if decode::item_of(pg).is_some() => Self::Array,
             _ => Self::Untold,
         }

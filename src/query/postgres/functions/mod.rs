@@ -4,16 +4,23 @@
 //! They are registered per connection, because most of them answer for a session.
 
 mod definition;
+mod fields;
+mod formats;
+mod instant_plus;
 mod integers;
 mod json;
+mod json_in;
+mod numbers;
 mod objects;
 mod privileges;
 mod registry;
 mod session;
 mod single_value;
 mod spans;
+mod sum;
 mod tables;
 mod text;
+mod times;
 mod uuids;
 
 use std::sync::Arc;
@@ -24,9 +31,13 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
+pub(super) use instant_plus::instant_plus;
 pub(super) use integers::{IntegerOperation, integer_function};
+pub(super) use json_in::json_in;
+pub(super) use numbers::{float_function, integer_negate, to_whole};
 pub(super) use single_value::SINGLE_VALUE;
 pub(super) use spans::{interval_div, interval_mul, justify_hours};
+pub(super) use times::{TimeFunction, WALL, instant_type, is_text, session_zone};
 pub(super) use uuids::{uuid_in, uuid_out};
 
 use self::definition::SessionFunction;
@@ -46,7 +57,12 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in [uuid_in(), uuid_out(), interval_mul(), interval_div(), justify_hours()] {
         context.register_udf(ScalarUDF::clone(&function));
     }
+    let of_times = [fields::extract(), fields::date_part(), fields::date_trunc_in_zone(), instant_plus()];
+    for function in of_times.into_iter().chain(TimeFunction::all()).chain(formats::functions()) {
+        context.register_udf(ScalarUDF::clone(&function));
+    }
     context.register_udaf(single_value::single_value());
+    context.register_udaf(sum::checked_sum(context)?);
     context.register_udf(ScalarUDF::new_from_impl(json::JsonBuildObject::default()));
     context.register_udtf("pg_get_keywords", Arc::clone(catalog.server().system().keywords()) as _);
     context.register_udtf("pg_timezone_names", Arc::new(tables::SystemRows::new("pg_timezone_names", catalog)));

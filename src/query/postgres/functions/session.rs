@@ -1,6 +1,7 @@
 //! Functions about the server and the connection: version, user, database, settings.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use datafusion::error::{DataFusionError, Result};
 
@@ -35,6 +36,14 @@ pub const FUNCTIONS: &[Function] = &[
         is_volatile: true,
         body: set_config,
     },
+    Function {
+        name: "clock_timestamp",
+        overloads: NOTHING,
+        returns: Returns::Timestamptz,
+        is_strict: true,
+        is_volatile: true,
+        body: |_, _| Ok(Cell::TimestampUs(now_us())),
+    },
     Function::strict("pg_postmaster_start_time", NOTHING, Returns::Timestamptz, started_at),
     Function::strict("pg_conf_load_time", NOTHING, Returns::Timestamptz, started_at),
     Function::strict("pg_is_in_recovery", NOTHING, Returns::Bool, |_, _| Ok(false.into())),
@@ -64,6 +73,12 @@ fn info(call: &Call) -> Result<Arc<dyn SessionInfo>> {
     call.catalog
         .info()
         .ok_or_else(|| DataFusionError::Internal("the session's facts were not given to its functions".to_owned()))
+}
+
+/// Microseconds since 1970-01-01 UTC, by the machine's clock.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn user(call: &Call, _: &Row) -> Result<Cell> {
@@ -96,5 +111,6 @@ fn set_config(call: &Call, row: &Row) -> Result<Cell> {
     let (name, value) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
     let info = info(call)?;
     info.set_setting(name, value, row.bool(2).unwrap_or_default())?;
-    Ok(info.setting(name).into())
+    // What is local to no block is gone with the statement, which has set it.
+    Ok(info.setting(name).unwrap_or_else(|| value.to_owned()).into())
 }

@@ -1,10 +1,11 @@
 //! Functions on text and numbers that PostgreSQL has and DataFusion has not.
 
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 
 use super::definition::{Function, Kind, Returns, Row, sql_name};
 use crate::catalog::quote_ident;
 use crate::catalog::system::Cell;
+use crate::query::postgres::similar::{escape_character, to_regex};
 
 /// The functions of this file.
 pub const FUNCTIONS: &[Function] = &[
@@ -17,9 +18,26 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     Function::strict("pg_size_pretty", &[&[Kind::Oid]], Returns::Text, |_, row| Ok(row.int(0).map(size_pretty).into())),
     Function::sees_null("pg_typeof", &[&[Kind::Any]], Returns::Text, |_, row| Ok(sql_name(row.type_of(0)).into())),
+    Function::strict("similar_to_escape", &[&[Kind::Text], &[Kind::Text, Kind::Text]], Returns::Text, |_, row| {
+        let pattern = row.text(0).unwrap_or_default();
+        Ok(to_regex(pattern, escape_character(row.text(1))?)?.into())
+    }),
+    // Both are operators by the time that a statement runs.
+    Function::sees_null("is_distinct_from", TWO_OF_ANY, Returns::Bool, |_, _| Err(not_an_operator())),
+    Function::sees_null("is_not_distinct_from", TWO_OF_ANY, Returns::Bool, |_, _| Err(not_an_operator())),
+    // Whether an array has elements that are unknown: NULL where it has, false where not.
+    Function::strict("any_unknown", &[&[Kind::Any]], Returns::Bool, |_, row| {
+        Ok(if row.has_null_item(0) { Cell::Null } else { false.into() })
+    }),
     Function::strict("pg_encoding_to_char", &[&[Kind::Oid]], Returns::Text, |_, row| Ok(encoding_name(row))),
     Function::strict("pg_char_to_encoding", &[&[Kind::Text]], Returns::Int4, |_, row| encoding_number(row)),
 ];
+
+const TWO_OF_ANY: &[&[Kind]] = &[&[Kind::Any, Kind::Any]];
+
+fn not_an_operator() -> DataFusionError {
+    DataFusionError::Internal("IS DISTINCT FROM was not made an operator".to_owned())
+}
 
 /// The encoding UTF8 in PostgreSQL's list; the only one here.
 const ENCODING_UTF8: i64 = 6;

@@ -1,8 +1,9 @@
 //! Values as PostgreSQL prints them: ISO dates, `postgres` intervals, shortest floats.
 
 use bytes::{BufMut, BytesMut};
-use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::Tz;
+
+use super::Zone;
+use super::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, civil};
 
 /// Writes text into a byte buffer; formatting into memory cannot fail.
 macro_rules! put {
@@ -11,44 +12,7 @@ macro_rules! put {
         let _ = write!($out, $($arg)*);
     }};
 }
-pub(super) use put;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
-
-/// The zone in which instants are printed.
-#[derive(Clone, Copy, Debug)]
-pub enum Zone {
-    /// Seconds east of Greenwich.
-    Fixed(i32),
-    Named(Tz),
-}
-
-impl Zone {
-    /// Reads what the setting `TimeZone` holds: an IANA name or `+08:00`.
-    pub fn parse(text: &str) -> Self {
-        if let Ok(zone) = text.parse::<Tz>() {
-            return Self::Named(zone);
-        }
-        let (sign, rest) = match text.as_bytes().first() {
-            Some(b'-') => (-1, &text[1..]),
-            Some(b'+') => (1, &text[1..]),
-            _ => return Self::Fixed(0),
-        };
-        let mut parts = rest.split(':').map(|p| p.parse::<i32>().unwrap_or(0));
-        let seconds = parts.next().unwrap_or(0) * 3600 + parts.next().unwrap_or(0) * 60;
-        Self::Fixed(sign * seconds)
-    }
-
-    /// Seconds east of Greenwich at an instant.
-    fn offset_seconds(self, at_us: i64) -> i32 {
-        match self {
-            Self::Fixed(seconds) => seconds,
-            Self::Named(zone) => DateTime::from_timestamp_micros(at_us)
-                .map_or(0, |at| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()),
-        }
-    }
-}
+pub(crate) use put;
 
 /// `2026-03-01`, with ` BC` before year one.
 pub fn date(out: &mut BytesMut, days: i64) {
@@ -229,19 +193,23 @@ pub fn array_item(out: &mut BytesMut, item: &[u8]) {
     out.put_u8(b'"');
 }
 
-/// Year (astronomical: 0 is 1 BC), month and day of a count of days since 1970-01-01.
-fn civil(days: i64) -> (i64, u32, u32) {
-    // Count from 0000-03-01, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month as u32, day)
+/// A field of a record: quoted where PostgreSQL would quote it, with quotes and backslashes doubled.
+pub fn record_field(out: &mut BytesMut, field: &[u8]) {
+    let plain = !field.is_empty()
+        && !field
+            .iter()
+            .any(|b| matches!(b, b'(' | b')' | b',' | b'"' | b'\\') || b.is_ascii_whitespace() || *b == 0x0b);
+    if plain {
+        return out.put_slice(field);
+    }
+    out.put_u8(b'"');
+    for &byte in field {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(byte);
+        }
+        out.put_u8(byte);
+    }
+    out.put_u8(b'"');
 }
 
 #[cfg(test)]
@@ -264,22 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn days_and_dates_agree_over_eight_centuries() {
-        let mut day = chrono::NaiveDate::from_ymd_opt(1600, 1, 1).unwrap();
-        let epoch = chrono::NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
-        for _ in 0..292_194 {
-            let days = day.signed_duration_since(epoch).num_days();
-            assert_eq!(text(|o| date(o, days)), day.to_string());
-            day = day.succ_opt().unwrap();
-        }
-    }
-
-    #[test]
     fn an_instant_is_printed_in_the_zone_of_the_session() {
         let at = 1_772_323_200_250_000; // 2026-03-01 00:00:00.25 UTC
-        let shanghai = Zone::parse("Asia/Shanghai");
+        let shanghai = Zone::of_context("Asia/Shanghai");
         assert_eq!(text(|o| timestamp_with_zone(o, at, shanghai)), "2026-03-01 08:00:00.25+08");
-        let kolkata = Zone::parse("Asia/Kolkata");
+        let kolkata = Zone::of_context("Asia/Kolkata");
         assert_eq!(text(|o| timestamp_with_zone(o, at, kolkata)), "2026-03-01 05:30:00.25+05:30");
         assert_eq!(text(|o| timestamp(o, -1)), "1969-12-31 23:59:59.999999");
         assert_eq!(text(|o| timestamp(o, i64::MAX)), "infinity");
@@ -287,7 +244,7 @@ mod tests {
 
     #[test]
     fn both_nights_of_summer_time_print_their_own_offset() {
-        let berlin = Zone::parse("Europe/Berlin");
+        let berlin = Zone::of_context("Europe/Berlin");
         let before = 1_774_745_999_000_000; // 2026-03-29 00:59:59 UTC
         assert_eq!(text(|o| timestamp_with_zone(o, before, berlin)), "2026-03-29 01:59:59+01");
         let after = before + 1_000_000;
@@ -331,5 +288,13 @@ mod tests {
         assert_eq!(text(|o| array_item(o, b"a \"b\"")), "\"a \\\"b\\\"\"");
         assert_eq!(text(|o| array_item(o, b"null")), "\"null\"");
         assert_eq!(text(|o| array_item(o, b"")), "\"\"");
+    }
+
+    #[test]
+    fn fields_of_records_double_their_quotes() {
+        assert_eq!(text(|o| record_field(o, "红茶".as_bytes())), "红茶");
+        assert_eq!(text(|o| record_field(o, b"a \"b\"")), "\"a \"\"b\"\"\"");
+        assert_eq!(text(|o| record_field(o, b"null")), "null");
+        assert_eq!(text(|o| record_field(o, b"")), "\"\"");
     }
 }
