@@ -58,7 +58,9 @@ pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Optio
 pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
     let statement = match &*parsed.kind {
         Kind::External(create) => {
-            let notices = query::ddl::create_external_table(&session.catalog, &session.context, create, parsed).await?;
+            let may_read = |location: &str| session.access.check_location(&session.identity.user, location);
+            let (catalog, context) = (&session.catalog, &session.context);
+            let notices = query::ddl::create_external_table(catalog, context, may_read, create, parsed).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
         Kind::Sql(statement) => statement,
