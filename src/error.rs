@@ -30,7 +30,9 @@ impl SqlState {
     pub const NO_ACTIVE_SQL_TRANSACTION: Self = Self("25P01");
     pub const IN_FAILED_SQL_TRANSACTION: Self = Self("25P02");
     pub const INVALID_SQL_STATEMENT_NAME: Self = Self("26000");
+    pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: Self = Self("25P03");
     pub const INVALID_AUTHORIZATION: Self = Self("28000");
+    pub const INVALID_PASSWORD: Self = Self("28P01");
     pub const INVALID_SAVEPOINT: Self = Self("3B001");
     pub const INVALID_CATALOG_NAME: Self = Self("3D000");
     pub const INVALID_CURSOR_NAME: Self = Self("34000");
@@ -52,6 +54,7 @@ impl SqlState {
     pub const DUPLICATE_SCHEMA: Self = Self("42P06");
     pub const DUPLICATE_TABLE: Self = Self("42P07");
     pub const INDETERMINATE_DATATYPE: Self = Self("42P18");
+    pub const DISK_FULL: Self = Self("53100");
     pub const OUT_OF_MEMORY: Self = Self("53200");
     pub const TOO_MANY_CONNECTIONS: Self = Self("53300");
     pub const PROGRAM_LIMIT_EXCEEDED: Self = Self("54000");
@@ -97,6 +100,11 @@ impl Error {
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// Whether the connection ends with it: PostgreSQL's severity FATAL.
+    pub fn ends_connection(&self) -> bool {
+        self.state == SqlState::ADMIN_SHUTDOWN
     }
 
     /// Points at a character of the statement, counted from 1.

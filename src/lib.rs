@@ -1,5 +1,6 @@
 //! Tributary: a SQL-native marketing analytics server over Parquet lakes.
 
+pub mod access;
 pub mod catalog;
 pub mod cli;
 pub mod demo;
@@ -10,4 +11,5 @@ pub mod limits;
 pub mod query;
 pub mod sealed;
 pub mod session;
+pub mod status;
 pub mod wire;

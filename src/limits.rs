@@ -5,13 +5,43 @@ use std::time::Duration;
 /// Statement text longer than this is refused before it is cut into tokens (54000).
 pub const STATEMENT_BYTES: usize = 16 * 1024 * 1024;
 
+/// Tokens that a query text may have (54001).
+pub const STATEMENT_TOKENS: usize = 1_000_000;
+
+/// A query text up to this length is parsed at once; a longer one on the query threads, as statements are planned.
+pub const PARSED_AT_ONCE_BYTES: usize = 8 * 1024;
+
+/// What a kept statement takes of the memory pool, for each byte of its text: tree, plan and schemas.
+pub const KEPT_BYTES_PER_TEXT_BYTE: usize = 32;
+
 /// Nesting of parentheses and operators that the parser follows before it gives up (54001).
 pub const PARSER_DEPTH: usize = 400;
 
-/// Operators in a row (`a OR b OR ...`, `1 + 1 + ...`, `UNION ALL`) that a statement may have (54001).
+/// What the parser may try before it gives up (54001): some of it is tried twice at each level.
+pub const PARSER_STEPS: usize = 20_000;
+
+/// The same, for each token of a statement.
+pub const PARSER_STEPS_PER_TOKEN: usize = 20;
+
+/// Operators between the top of an expression and its deepest operand (54001): `1 + 1 + ...`, `a || b || ...`, `x::t::u`.
 ///
-/// Each is a level of the tree that planning walks; a longer list belongs into `IN (...)`.
-pub const OPERATORS_IN_A_ROW: usize = 2_500;
+/// Much of planning takes the square of it.
+pub const EXPRESSION_DEPTH: usize = 500;
+
+/// Parts that AND and OR, or UNION and its like, may connect in one place (54001).
+pub const CONNECTED_PARTS: usize = 20_000;
+
+/// Levels of UNION, EXCEPT and INTERSECT that are no run of one of them (54001).
+pub const SET_DEPTH: usize = 100;
+
+/// Subqueries in expressions of subqueries in expressions (54001): planning doubles with each.
+pub const SUBQUERY_DEPTH: usize = 10;
+
+/// Steps of a statement's plan, each use of a WITH query or a view counted (54001).
+pub const PLAN_NODES: usize = 10_000;
+
+/// Joins of a statement (54001).
+pub const JOINS: usize = 200;
 
 /// Stack of each thread that plans and runs queries.
 ///
@@ -28,11 +58,50 @@ pub const ROWS_PER_CHUNK: usize = 8192;
 /// Share of the machine's memory that queries may reserve together, in percent.
 pub const MEMORY_PERCENT: u64 = 70;
 
+/// Share of that memory that one statement may reserve, in percent: the rest is for the others.
+pub const STATEMENT_MEMORY_PERCENT: usize = 75;
+
+/// What statements together may write to the spill folder.
+pub const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
+
 /// Memory that queries may reserve together where the machine's size cannot be read.
 pub const MEMORY_BYTES_WHERE_UNKNOWN: usize = 4 * 1024 * 1024 * 1024;
 
-/// How long the server waits for running statements after it was told to stop.
+/// How long running statements may go on after the server was told to stop, where nothing else is said.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the server waits for a client to take its last message.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Connections that may be open together, where nothing else is said (53300).
+pub const CONNECTIONS: usize = 200;
+
+/// Sockets beside the connections that may be on their way through the login, or cancel requests.
+pub const SOCKETS_BEFORE_LOGIN: usize = 100;
+
+/// How long a client may take from its first byte to the end of its login, where nothing else is said.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest message before the end of the login, and of those that hold only names; PostgreSQL's own bound.
+pub const LOGIN_MESSAGE_BYTES: usize = 10_000;
+
+/// Longest message with a statement, or with the values of one (54000).
+pub const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// A message up to this length is read without asking the memory pool.
+pub const SMALL_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Requests to the status port that are answered at a time.
+pub const STATUS_CONNECTIONS: usize = 16;
+
+/// How long one of them may take.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest request to the status port.
+pub const STATUS_REQUEST_BYTES: usize = 8 * 1024;
+
+/// Room for bytes of a client between two looks at its messages.
+pub const READ_BYTES: usize = 8 * 1024;
 
 /// Parsed footers of Parquet files kept in memory.
 pub const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio_postgres::NoTls;
-use tokio_util::sync::CancellationToken;
 
 use super::DemoArgs;
 use super::serve::{Ready, prepare, refuse_strangers, stop_at_signal};
@@ -14,6 +13,7 @@ use crate::demo;
 use crate::engine::EngineOptions;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::LakeSpec;
+use crate::wire::{ServerOptions, Shutdown};
 
 /// Runs the command.
 pub(super) async fn run(args: DemoArgs) -> Result<ExitCode> {
@@ -25,18 +25,18 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode> {
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("making the demo lake failed: {e}")))??;
     let spec = LakeSpec { name: "demo".to_owned(), location: folder.path.display().to_string() };
     let Ready { server, listener, address, .. } =
-        prepare(vec![spec], &BTreeMap::new(), args.listen, &EngineOptions::default()).await?;
+        prepare(vec![spec], &BTreeMap::new(), args.listen, &EngineOptions::default(), ServerOptions::default()).await?;
     println!("listening on {address}");
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::default();
     stop_at_signal(shutdown.clone())?;
     let serving = tokio::spawn(server.serve(listener, shutdown.clone()));
     let report = tokio::select! {
         report = ask(address) => report?,
-        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+        () = shutdown.begin.cancelled() => return Ok(ExitCode::SUCCESS),
     };
     println!("{}", demo::closing(address));
     if args.once {
-        shutdown.cancel();
+        shutdown.begin.cancel();
     }
     let _ = serving.await;
     drop(folder);

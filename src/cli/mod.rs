@@ -1,10 +1,11 @@
-//! The commands: `serve`, `demo`, `cluster`, `check`, `functions`.
+//! The commands: `serve`, `demo`, `cluster`, `check`, `functions`, `user`.
 
 mod cluster;
 mod config;
 mod demo;
 mod functions;
 mod serve;
+mod user;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -12,7 +13,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
@@ -37,6 +39,8 @@ enum Command {
     Check(CheckArgs),
     /// List the functions, or explain one
     Functions(FunctionsArgs),
+    /// Ask for a password and print the lines of the config file that let a user in with it
+    User(UserArgs),
 }
 
 /// Options of `serve`; each beats the same key of the config file.
@@ -64,6 +68,44 @@ struct ServeArgs {
     /// Listen on an address that other machines reach although nobody is asked for a password
     #[arg(long)]
     trust_network: bool,
+    /// Certificate of the server with its chain, PEM; connections can then be encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Refuse connections that are not encrypted
+    #[arg(long)]
+    require_tls: bool,
+    /// Memory of these that one statement may reserve [default: 75% of the memory limit]
+    #[arg(long, value_name = "SIZE", value_parser = config::parse_bytes)]
+    statement_memory_limit: Option<usize>,
+    /// What statements together may write to the spill folder [default: 100GiB]
+    #[arg(long, value_name = "SIZE", value_parser = config::parse_bytes)]
+    spill_limit: Option<usize>,
+    /// Where /health and /metrics are answered over HTTP; nowhere without
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    status_listen: Option<SocketAddr>,
+    /// How lines of the log are written
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Write the texts of statements into the log; they may hold personal data
+    #[arg(long)]
+    log_statements: bool,
+    /// Connections that may be open together [default: 200]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<NonZeroUsize>,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: an object a line.
+    Json,
 }
 
 /// Options of `demo`.
@@ -124,16 +166,35 @@ struct FunctionsArgs {
     json: bool,
 }
 
+/// Options of `user`.
+#[derive(Debug, Args)]
+struct UserArgs {
+    /// Name of the user
+    name: String,
+    /// May see and end what others do, and name files outside of the lakes
+    #[arg(long)]
+    superuser: bool,
+}
+
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log();
     let done = match cli.command {
         Command::Serve(args) => network_runtime().and_then(|net| net.block_on(serve::run(args))),
-        Command::Demo(args) => network_runtime().and_then(|net| net.block_on(demo::run(args))),
-        Command::Cluster(args) => network_runtime().and_then(|net| net.block_on(cluster::run(args))),
-        Command::Check(args) => network_runtime().and_then(|net| net.block_on(cluster::check(args))),
+        Command::Demo(args) => {
+            start_log(LogFormat::Text, "warn");
+            network_runtime().and_then(|net| net.block_on(demo::run(args)))
+        }
+        Command::Cluster(args) => {
+            start_log(LogFormat::Text, "warn");
+            network_runtime().and_then(|net| net.block_on(cluster::run(args)))
+        }
+        Command::Check(args) => {
+            start_log(LogFormat::Text, "warn");
+            network_runtime().and_then(|net| net.block_on(cluster::check(args)))
+        }
         Command::Functions(args) => functions::run(&args),
+        Command::User(args) => user::run(&args),
     };
     match done {
         Ok(code) => code,
@@ -162,14 +223,17 @@ fn network_runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot start: {e}")))
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses what.
-fn start_log() {
+/// Logs go to standard error; `RUST_LOG` chooses what, else `usual` does.
+fn start_log(format: LogFormat, usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A program that embeds the server may have its own log already.
-    let _ = logging.try_init();
+    let _ = match format {
+        LogFormat::Text => logging.try_init(),
+        LogFormat::Json => logging.json().flatten_event(true).try_init(),
+    };
 }

@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use super::ServeArgs;
-use super::config::{Config, TableConfig, parse_bytes};
+use super::config::{Config, TableConfig};
+use super::{ServeArgs, start_log};
 use crate::catalog::{Catalog, FunctionInfo, LakeSource};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Lake, LakeSpec, SortedBy};
-use crate::wire::Server;
+use crate::limits;
+use crate::status::Status;
+use crate::wire::{Server, ServerOptions, Shutdown, Tls};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:5432";
 
@@ -32,23 +36,23 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
-    let lakes = if args.lakes.is_empty() { config.lakes } else { args.lakes };
+    start_log(args.log_format.or(config.log_format).unwrap_or_default(), "warn,tributary::statement=info");
+    let lakes = if args.lakes.is_empty() { config.lakes.clone() } else { args.lakes };
     if lakes.is_empty() {
         return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "no lake to serve")
             .with_hint("Name a folder of event files: tributary serve --lake PATH."));
     }
-    let memory_limit_bytes = match (args.memory_limit, &config.memory_limit) {
-        (Some(bytes), _) => Some(bytes),
-        (None, Some(text)) => Some(
-            parse_bytes(text)
-                .map_err(|e| Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("memory_limit: {e}")))?,
-        ),
-        (None, None) => None,
-    };
     let options = EngineOptions {
         threads: args.threads.or(config.threads),
-        memory_limit_bytes,
-        spill_dir: args.data_dir.or(config.data_dir).map(|dir| dir.join("spill")),
+        memory_limit_bytes: Config::bytes("memory_limit", args.memory_limit, config.memory_limit.as_deref())?,
+        statement_memory_limit_bytes: Config::bytes(
+            "statement_memory_limit",
+            args.statement_memory_limit,
+            config.statement_memory_limit.as_deref(),
+        )?,
+        spill_dir: args.data_dir.or(config.data_dir.clone()).map(|dir| dir.join("spill")),
+        spill_limit_bytes: Config::bytes("spill_limit", args.spill_limit, config.spill_limit.as_deref())?
+            .map(|bytes| bytes as u64),
     };
     let listen = match args.listen.or(config.listen) {
         Some(address) => address,
@@ -56,18 +60,52 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
             DEFAULT_LISTEN.parse().map_err(|_| Error::new(SqlState::INTERNAL_ERROR, "the default address is wrong"))?
         }
     };
-    refuse_strangers(listen, args.trust_network || config.trust_network)?;
+    let access = config.access()?;
+    if !access.asks_for_passwords() {
+        refuse_strangers(listen, args.trust_network || config.trust_network)?;
+    }
+    let tls = tls(args.tls_certificate.or(config.tls_certificate), args.tls_key.or(config.tls_key))?;
+    let require_tls = args.require_tls || config.require_tls;
+    if require_tls && tls.is_none() {
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "require_tls needs a certificate and its key")
+            .with_hint("Name them with --tls-certificate FILE and --tls-key FILE."));
+    }
+    let seconds = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
+    let login_timeout = config.login_timeout_seconds.and_then(|seconds| u64::try_from(seconds.get()).ok());
+    let server = ServerOptions {
+        access: Arc::new(access),
+        tls,
+        require_tls,
+        log_statements: args.log_statements || config.log_statements,
+        max_connections: args.max_connections.or(config.max_connections).map_or(limits::CONNECTIONS, NonZeroUsize::get),
+        login_timeout: seconds(login_timeout, limits::LOGIN_TIMEOUT),
+        shutdown_grace: seconds(config.shutdown_grace_seconds.map(u64::from), limits::SHUTDOWN_GRACE),
+    };
+    allow_many_files();
     let specs = lakes.iter().map(|text| LakeSpec::parse(text)).collect::<Result<Vec<_>>>()?;
-    let ready = prepare(specs, &config.tables, listen, &options).await?;
+    let ready = prepare(specs, &config.tables, listen, &options, server).await?;
     for lake in &ready.lakes {
         let count = lake.tables().len();
         println!("lake {} has {count} table{}", lake.name(), if count == 1 { "" } else { "s" });
     }
+    let shutdown = Shutdown::default();
+    let status = match args.status_listen.or(config.status_listen) {
+        Some(address) => {
+            let listener = bind(address).await?;
+            let address = listener.local_addr().map_err(|e| Error::new(SqlState::CONNECTION_FAILURE, e.to_string()))?;
+            println!("status on http://{address}/metrics");
+            let (engine, registry) = (Arc::clone(ready.server.engine()), Arc::clone(ready.server.registry()));
+            Some(tokio::spawn(Status::new(engine, registry, shutdown.begin.clone()).serve(listener)))
+        }
+        None => None,
+    };
     println!("listening on {}", ready.address);
     println!("connect with: psql -h {} -p {} tributary", ready.address.ip(), ready.address.port());
-    let shutdown = CancellationToken::new();
     stop_at_signal(shutdown.clone())?;
     ready.server.serve(ready.listener, shutdown).await;
+    if let Some(status) = status {
+        status.abort();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,16 +115,9 @@ pub(super) async fn prepare(
     tables: &BTreeMap<String, TableConfig>,
     listen: SocketAddr,
     options: &EngineOptions,
+    server: ServerOptions,
 ) -> Result<Ready> {
-    let listener = TcpListener::bind(listen).await.map_err(|e| {
-        let error = Error::new(SqlState::CONNECTION_FAILURE, format!("cannot listen on {listen}: {e}"));
-        match e.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                error.with_hint("Another program has that port. Take another one, or a free one: --listen 127.0.0.1:0.")
-            }
-            _ => error,
-        }
-    })?;
+    let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(|e| Error::new(SqlState::CONNECTION_FAILURE, e.to_string()))?;
     let engine = Engine::new(options)?;
     let mut lakes = Vec::with_capacity(specs.len());
@@ -100,7 +131,7 @@ pub(super) async fn prepare(
     let sources = lakes.iter().map(|lake| Arc::clone(lake) as Arc<dyn LakeSource>).collect();
     let functions = tributary_udfs::catalogue().iter().copied().map(FunctionInfo::from).collect();
     let catalog = Catalog::new(sources, functions)?;
-    Ok(Ready { server: Server::new(engine, catalog), listener, address, lakes })
+    Ok(Ready { server: Server::new(engine, catalog, server), listener, address, lakes })
 }
 
 /// The tables of a lake that the config declares sorted.
@@ -131,7 +162,39 @@ fn check_names(tables: &BTreeMap<String, TableConfig>, lakes: &[Arc<Lake>]) -> R
     }
 }
 
-/// Nobody is asked for a password yet, so only this machine may connect.
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let error = Error::new(SqlState::CONNECTION_FAILURE, format!("cannot listen on {address}: {e}"));
+        match e.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                error.with_hint("Another program has that port. Take another one, or a free one: --listen 127.0.0.1:0.")
+            }
+            _ => error,
+        }
+    })
+}
+
+/// The certificate and the key to it: both or none.
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Tls::load(&certificate, &key).map(Some),
+        (None, None) => Ok(None),
+        _ => {
+            Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "a certificate needs its key, and a key its certificate")
+                .with_hint("Give both tls_certificate and tls_key."))
+        }
+    }
+}
+
+/// Each connection has two descriptors and each open file of a lake one; the usual soft limit is 1,024.
+fn allow_many_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::debug!(files, "limit of open files"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
+/// Where nobody is asked for a password only this machine may connect.
 pub(super) fn refuse_strangers(listen: SocketAddr, trust_network: bool) -> Result<()> {
     if listen.ip().is_loopback() || trust_network {
         return Ok(());
@@ -140,21 +203,26 @@ pub(super) fn refuse_strangers(listen: SocketAddr, trust_network: bool) -> Resul
         SqlState::INVALID_PARAMETER_VALUE,
         format!("{listen} can be reached from other machines and clients are not asked for a password"),
     )
-    .with_hint("Listen on 127.0.0.1, or say --trust-network if the network itself keeps strangers out."))
+    .with_hint(
+        "Make users with `tributary user NAME`, listen on 127.0.0.1, \
+         or say --trust-network if the network itself keeps strangers out.",
+    ))
 }
 
-/// SIGINT and SIGTERM stop the server; running statements get a grace period.
-pub(super) fn stop_at_signal(shutdown: CancellationToken) -> Result<()> {
+/// SIGINT and SIGTERM stop the server politely; a second one stops it at once.
+pub(super) fn stop_at_signal(shutdown: Shutdown) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen_to =
         |kind| signal(kind).map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot watch signals: {e}")));
     let (mut interrupt, mut terminate) = (listen_to(SignalKind::interrupt())?, listen_to(SignalKind::terminate())?);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        for stop in [shutdown.begin, shutdown.at_once] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.cancel();
         }
-        shutdown.cancel();
     });
     Ok(())
 }

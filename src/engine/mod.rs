@@ -4,6 +4,10 @@
 //! A connection gets a [`SessionContext`] cloned from the template: it shares the pool, the
 //! object stores and the caches with the others, and nothing that `SET` can change.
 
+mod give_up;
+mod memory;
+mod meter;
+
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,12 +16,14 @@ use std::sync::Arc;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryReservation, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinHandle;
 
+pub use give_up::plan_until;
+pub use meter::Usage;
 pub use tributary_udfs::TributaryOptions;
 
 use crate::error::{Error, Result, SqlState};
@@ -35,13 +41,19 @@ pub struct EngineOptions {
     /// Memory that queries may reserve together; [`limits::MEMORY_PERCENT`] of the machine
     /// where not given.
     pub memory_limit_bytes: Option<usize>,
+    /// Memory of these that one statement may reserve; [`limits::STATEMENT_MEMORY_PERCENT`] of it where not given.
+    pub statement_memory_limit_bytes: Option<usize>,
     /// Folder for rows that do not fit into memory; the system's temporary one where not given.
     pub spill_dir: Option<PathBuf>,
+    /// What all statements together may write there; [`limits::SPILL_BYTES`] where not given.
+    pub spill_limit_bytes: Option<u64>,
 }
 
 /// The shared half of every session.
 pub struct Engine {
     template: Sealed<SessionState>,
+    memory_limit_bytes: usize,
+    statement_memory_limit_bytes: usize,
     /// Taken when the engine is dropped: a runtime must not be dropped inside another.
     queries: Option<tokio::runtime::Runtime>,
 }
@@ -58,18 +70,55 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, format!("cannot start query threads: {e}")))?;
-        let runtime = runtime_env(options)?;
+        let memory_limit_bytes = options.memory_limit_bytes.unwrap_or_else(memory::default_limit_bytes);
+        let statement_memory_limit_bytes = options
+            .statement_memory_limit_bytes
+            .unwrap_or(memory_limit_bytes / 100 * limits::STATEMENT_MEMORY_PERCENT)
+            .min(memory_limit_bytes);
+        let runtime = runtime_env(options, memory_limit_bytes)?;
         let builder = SessionStateBuilder::new()
             .with_config(session_config(threads))
             .with_runtime_env(runtime)
             .with_default_features();
-        let template = tributary_udfs::install(builder).build();
-        Ok(Arc::new(Self { template: Sealed::new(template), queries: Some(queries) }))
+        let template = give_up::between_rules(tributary_udfs::install(builder).build());
+        Ok(Arc::new(Self {
+            template: Sealed::new(template),
+            memory_limit_bytes,
+            statement_memory_limit_bytes,
+            queries: Some(queries),
+        }))
+    }
+
+    /// Memory that all statements may reserve, and what they have reserved now.
+    pub fn memory(&self) -> (usize, usize) {
+        (self.memory_limit_bytes, self.runtime_env().memory_pool.reserved())
+    }
+
+    /// What statements have in files now, because their memory was not enough.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.runtime_env().disk_manager.used_disk_space()
+    }
+
+    /// The context in which a statement of a session runs, with memory from its share of the pool.
+    pub fn statement_context(&self, state: &SessionState, usage: &Arc<Usage>) -> Arc<TaskContext> {
+        Arc::new(usage.context(TaskContext::from(state), self.statement_memory_limit_bytes))
     }
 
     /// Object stores, caches and the memory pool that all sessions share.
     pub fn runtime_env(&self) -> &Arc<RuntimeEnv> {
         self.template.runtime_env()
+    }
+
+    /// Takes memory from the pool that statements share, for what is not a statement; 53200 if there is none.
+    ///
+    /// It goes back when the answer is dropped.
+    pub fn reserve(&self, what: &str, bytes: usize) -> Result<Reserved> {
+        let reservation = MemoryConsumer::new(what).register(&self.runtime_env().memory_pool);
+        reservation.try_grow(bytes).map_err(|_| {
+            Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
+                .with_detail(format!("Failed on {what}: {bytes} bytes."))
+        })?;
+        Ok(Reserved(reservation))
     }
 
     /// A context of its own for one connection, resolving names through `catalogs`.
@@ -96,6 +145,10 @@ impl Engine {
         QueryTask(runtime.spawn(work))
     }
 }
+
+/// Memory of the pool that is taken while this lives.
+#[derive(Debug)]
+pub struct Reserved(#[expect(dead_code, reason = "it is held, not read")] MemoryReservation);
 
 impl Drop for Engine {
     fn drop(&mut self) {
@@ -164,10 +217,10 @@ fn session_config(threads: usize) -> SessionConfig {
     config
 }
 
-fn runtime_env(options: &EngineOptions) -> Result<Arc<RuntimeEnv>> {
-    let memory_bytes = options.memory_limit_bytes.unwrap_or_else(default_memory_bytes);
-    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), NAMES_IN_MEMORY_ERRORS);
-    let mut disk = DiskManagerBuilder::default();
+fn runtime_env(options: &EngineOptions, memory_limit_bytes: usize) -> Result<Arc<RuntimeEnv>> {
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_limit_bytes), NAMES_IN_MEMORY_ERRORS);
+    let spill_limit_bytes = options.spill_limit_bytes.unwrap_or(limits::SPILL_BYTES);
+    let mut disk = DiskManagerBuilder::default().with_max_temp_directory_size(spill_limit_bytes);
     if let Some(dir) = &options.spill_dir {
         std::fs::create_dir_all(dir)
             .map_err(|e| Error::new(SqlState::IO_ERROR, format!("cannot make the folder {}: {e}", dir.display())))?;
@@ -179,18 +232,4 @@ fn runtime_env(options: &EngineOptions) -> Result<Arc<RuntimeEnv>> {
         .with_cache_manager(CacheManagerConfig::default().with_metadata_cache_limit(limits::METADATA_CACHE_BYTES))
         .build_arc()
         .map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
-}
-
-/// [`limits::MEMORY_PERCENT`] of the smaller of the machine and its control group.
-fn default_memory_bytes() -> usize {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-    });
-    let group =
-        std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    match [machine, group].into_iter().flatten().min() {
-        Some(bytes) => usize::try_from(bytes / 100 * limits::MEMORY_PERCENT).unwrap_or(usize::MAX),
-        None => limits::MEMORY_BYTES_WHERE_UNKNOWN,
-    }
 }

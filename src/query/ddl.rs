@@ -40,9 +40,12 @@ pub async fn create_view(catalog: &SessionCatalog, view: &CreateView, parsed: &P
 }
 
 /// `CREATE [OR REPLACE] EXTERNAL TABLE ... STORED AS ... LOCATION ... [WITH ORDER (...)]`.
+///
+/// `may_read` says whether the user may have the server read a place; it is asked before anything is looked at.
 pub async fn create_external_table(
     catalog: &SessionCatalog,
     context: &SessionContext,
+    may_read: impl Fn(&str) -> Result<()>,
     create: &CreateExternalTable,
     parsed: &Parsed,
 ) -> Result<Vec<Notice>> {
@@ -60,6 +63,7 @@ pub async fn create_external_table(
             "temporary and unbounded external tables are not supported",
         ));
     }
+    planned.locations.iter().try_for_each(|location| may_read(location))?;
     let table = open(&planned, context).await?;
     catalog.create_external_table(&planned.name, table, planned.or_replace, planned.if_not_exists)
 }

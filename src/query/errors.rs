@@ -30,6 +30,14 @@ fn translate(error: &DataFusionError, text: &str) -> Error {
     if let Some(found) = own_error(error, text) {
         return found;
     }
+    // The writer of spill files knows no error of its own for it, and each layer wraps what it says.
+    if error.to_string().contains("The used disk space during the spilling process has exceeded") {
+        return Error::new(
+            SqlState::DISK_FULL,
+            "the spill folder is full: the statement and others wrote all they may",
+        )
+        .with_hint("Narrow the rows or columns that the statement reads, or raise spill_limit.");
+    }
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => translate(inner, text),
         DataFusionError::Shared(inner) => translate(inner, text),

@@ -2,10 +2,14 @@
 //!
 //! Nothing here knows a socket or a session's settings; [`crate::session`] brings those.
 
+mod balance;
+mod complexity;
 pub mod ddl;
 pub mod errors;
 pub mod explain;
 mod fetch;
+#[cfg(test)]
+mod fuzz;
 mod parameters;
 pub mod parse;
 pub mod plan;

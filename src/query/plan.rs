@@ -21,6 +21,7 @@ use tributary_udfs::TributaryDialect;
 use super::parameters::{self, ParameterHints};
 use super::{errors, postgres};
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 
 /// A statement that gives rows, planned but not bound.
 #[derive(Clone, Debug)]
@@ -89,6 +90,7 @@ pub async fn plan(
     hints.read(&statement);
     let shape = shape_of(&mut statement)?;
     let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
+    refuse_giants(&plan, source)?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
     refuse_what_only_reads_may_not(&plan)?;
     let columns = match shape {
@@ -101,6 +103,22 @@ pub async fn plan(
         check_early(&state, &plan, source)?;
     }
     Ok(Planned { plan, parameters, columns, shape })
+}
+
+/// A plan in which each part is used twice by the next is small to build and endless to walk.
+fn refuse_giants(plan: &LogicalPlan, source: &str) -> Result<()> {
+    let mut nodes = 0;
+    plan.apply_with_subqueries(|_| {
+        nodes += 1;
+        Ok(if nodes > limits::PLAN_NODES { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })
+    .map_err(|e| errors::from_datafusion(&e, source))?;
+    if nodes <= limits::PLAN_NODES {
+        return Ok(());
+    }
+    let message = format!("the plan of the statement has more than {} steps", limits::PLAN_NODES);
+    Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+        .with_hint("A WITH query or a view that is used twice counts twice: keep what is used often as a table."))
 }
 
 /// Plans with the declared types in place.

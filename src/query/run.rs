@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::SessionState;
+use datafusion::execution::TaskContext;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, StreamExt};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::errors;
 use super::stoppable::stoppable;
-use crate::engine::{Engine, QueryTask, panic_error};
+use crate::engine::{Engine, QueryTask, Usage, panic_error, plan_until};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
@@ -49,12 +50,14 @@ impl<T> Drop for Flow<T> {
 ///
 /// The work stops within one batch of `cancel`, and of the [`Flow`] being dropped. It waits
 /// while [`limits::BATCHES_IN_FLIGHT`] pieces are unread, so a slow reader costs no memory.
+/// `usage` is the statement's account: its share of the memory comes through it.
 pub fn start<T, F>(
     engine: &Engine,
     state: SessionState,
     plan: LogicalPlan,
     text: Arc<str>,
     cancel: CancellationToken,
+    usage: Arc<Usage>,
     encode: F,
 ) -> Flow<T>
 where
@@ -64,8 +67,19 @@ where
     let (sender, pieces) = mpsc::channel(limits::BATCHES_IN_FLIGHT);
     let stop = cancel.clone();
     let token = cancel.clone();
+    let context = engine.statement_context(&state, &usage);
     let task = engine.spawn(async move {
-        let work = AssertUnwindSafe(produce(state, plan, &text, &token, &sender, encode)).catch_unwind();
+        let planning = async {
+            let physical = physical_plan(&state, &plan, &text).await?;
+            let physical = stoppable(physical, &token).map_err(|e| errors::from_datafusion(&e, &text))?;
+            usage.watch(&physical);
+            Ok::<_, Error>(physical)
+        };
+        let produce = async {
+            let physical = plan_until(token.clone(), planning).await?;
+            send_rows(physical, context, &text, &sender, encode).await
+        };
+        let work = AssertUnwindSafe(produce).catch_unwind();
         let failed = tokio::select! {
             biased;
             // The reader words the reason: it knows whether a user, a deadline or a hang-up stopped it.
@@ -195,20 +209,17 @@ where
     Flow { pieces, cancel, _task: task }
 }
 
-async fn produce<T, F>(
-    state: SessionState,
-    plan: LogicalPlan,
+async fn send_rows<T, F>(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
     text: &str,
-    token: &CancellationToken,
     sender: &mpsc::Sender<Result<T>>,
     mut encode: F,
 ) -> Result<()>
 where
     F: FnMut(RecordBatch) -> Result<T>,
 {
-    let physical = physical_plan(&state, &plan, text).await?;
-    let physical = stoppable(physical, token).map_err(|e| errors::from_datafusion(&e, text))?;
-    let mut batches = execute_stream(physical, state.task_ctx()).map_err(|e| errors::from_datafusion(&e, text))?;
+    let mut batches = execute_stream(plan, context).map_err(|e| errors::from_datafusion(&e, text))?;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| errors::from_datafusion(&e, text))?;
         let mut from = 0;

@@ -6,8 +6,10 @@
 mod blocks;
 mod cursors;
 mod info;
+mod run;
 pub mod settings;
 mod statement;
+pub mod statistics;
 mod transaction;
 
 use std::collections::HashMap;
@@ -24,14 +26,17 @@ use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::catalog::system::SessionInfo;
 use crate::catalog::{Catalog, SessionCatalog, Snapshot};
-use crate::engine::Engine;
+use crate::engine::{Engine, Reserved, Usage, plan_until};
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 use crate::query::{self, Column, Flow, Held, Kind, Parsed, Planned, Shape};
 use crate::sealed::Sealed;
 
 pub use info::Registry;
+pub use run::Run;
 pub use settings::Settings;
 pub use transaction::TransactionStatus;
 
@@ -124,12 +129,15 @@ pub struct Session {
     engine: Arc<Engine>,
     catalog: SessionCatalog,
     context: Sealed<SessionContext>,
+    access: Arc<Access>,
     registry: Arc<Registry>,
     inner: Arc<Mutex<Inner>>,
     /// DataFusion's options as the session found them: RESET goes back to these.
     initial_options: ConfigOptions,
     /// The token of the statement that runs now, for cancel requests.
     running: Mutex<Option<CancellationToken>>,
+    /// Somebody ends the connection.
+    terminated: CancellationToken,
     doing: Mutex<info::Doing>,
     notices: Mutex<Vec<Notice>>,
     cursors: cursors::Cursors,
@@ -140,7 +148,13 @@ pub(crate) struct Inner {
     settings: Settings,
     transaction: transaction::Transaction,
     /// `None` is a blank statement, which binds and runs as nothing.
-    statements: HashMap<String, Option<Arc<Prepared>>>,
+    statements: HashMap<String, Kept>,
+}
+
+/// A statement under a name, with the memory that it takes.
+struct Kept {
+    prepared: Option<Arc<Prepared>>,
+    _memory: Option<Reserved>,
 }
 
 impl Session {
@@ -148,12 +162,13 @@ impl Session {
     pub fn new(
         engine: Arc<Engine>,
         catalog: Arc<Catalog>,
+        access: Arc<Access>,
         registry: Arc<Registry>,
         identity: Identity,
     ) -> Result<Arc<Self>> {
         let catalog = SessionCatalog::new(catalog, identity.user.clone());
         let path = catalog.search_path().iter().map(|s| quote(s)).collect::<Vec<_>>().join(", ");
-        let settings = Settings::new(&identity.user, &path);
+        let settings = Settings::new(&identity.user, access.is_superuser(&identity.user), &path);
         let inner = Arc::new(Mutex::new(Inner {
             settings,
             transaction: transaction::Transaction::default(),
@@ -172,10 +187,12 @@ impl Session {
             engine,
             catalog,
             context: Sealed::new(context),
+            access,
             registry,
             inner,
             initial_options,
             running: Mutex::new(None),
+            terminated: CancellationToken::new(),
             doing: Mutex::new(doing),
             notices: Mutex::new(vec![]),
             cursors: cursors::Cursors::default(),
@@ -203,6 +220,23 @@ impl Session {
     /// The longest time of a statement, if there is a limit.
     pub fn statement_timeout(&self) -> Option<std::time::Duration> {
         self.inner.lock().settings.statement_timeout()
+    }
+
+    /// The longest time between statements of an open transaction, if one is open and there is a limit.
+    pub fn idle_limit(&self) -> Option<std::time::Duration> {
+        let inner = self.inner.lock();
+        let is_open = inner.transaction.status() != TransactionStatus::Idle;
+        is_open.then(|| inner.settings.idle_in_transaction_timeout()).flatten()
+    }
+
+    /// Ends the connection: what runs stops, and the client learns why.
+    pub fn terminate(&self) {
+        self.terminated.cancel();
+    }
+
+    /// Waits for [`Session::terminate`].
+    pub async fn terminated(&self) {
+        self.terminated.cancelled().await;
     }
 
     /// Whether a transaction is open, and whether it has failed.
@@ -244,6 +278,11 @@ impl Session {
         std::mem::take(&mut *self.notices.lock())
     }
 
+    /// Begins the account of a statement: its line in the log is written when the answer ends.
+    pub fn begin_run(self: &Arc<Self>, text: &str) -> Run {
+        Run::new(Arc::clone(self), text)
+    }
+
     /// A token for the statement that starts now; [`Session::cancel`] reaches the latest one.
     pub fn start_statement(&self) -> CancellationToken {
         let token = CancellationToken::new();
@@ -281,6 +320,14 @@ impl Session {
     /// Keeps a statement under a name; the empty name is overwritten, others may not exist yet.
     /// `None` keeps a blank statement.
     pub fn store_statement(&self, name: &str, prepared: Option<Arc<Prepared>>) -> Result<()> {
+        // The unnamed statement is gone with the next one; names can be as many as a client likes.
+        let memory = match &prepared {
+            Some(prepared) if !name.is_empty() => {
+                let bytes = prepared.parsed.source.len().saturating_mul(limits::KEPT_BYTES_PER_TEXT_BYTE);
+                Some(self.engine.reserve("a prepared statement", bytes)?)
+            }
+            _ => None,
+        };
         let statements = &mut self.inner.lock().statements;
         if !name.is_empty() && statements.contains_key(name) {
             return Err(Error::new(
@@ -288,13 +335,13 @@ impl Session {
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
-        statements.insert(name.to_owned(), prepared);
+        statements.insert(name.to_owned(), Kept { prepared, _memory: memory });
         Ok(())
     }
 
     /// A statement that was kept under a name; `None` is a blank one.
     pub fn statement(&self, name: &str) -> Result<Option<Arc<Prepared>>> {
-        self.inner.lock().statements.get(name).cloned().ok_or_else(|| {
+        self.inner.lock().statements.get(name).map(|kept| kept.prepared.clone()).ok_or_else(|| {
             Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, format!("prepared statement \"{name}\" does not exist"))
         })
     }
@@ -302,6 +349,15 @@ impl Session {
     /// Forgets a statement; that there is none is no error, as the protocol has it.
     pub fn close_statement(&self, name: &str) {
         self.inner.lock().statements.remove(name);
+    }
+
+    /// Cuts and parses a query text: a short one here, a long one on the query threads.
+    pub async fn parse(&self, text: &str) -> Result<Vec<Parsed>> {
+        if text.len() <= limits::PARSED_AT_ONCE_BYTES {
+            return query::parse(text);
+        }
+        let text = text.to_owned();
+        self.engine.spawn(async move { query::parse(&text) }).join().await?
     }
 
     /// Parses, rewrites and plans a statement. `declared` are the types the client gave.
@@ -360,8 +416,8 @@ impl Session {
         }
     }
 
-    /// Lets the rows flow. `encode` runs on the query threads, once for each piece of a batch.
-    pub fn start<T, F>(&self, rows: Rows, cancel: CancellationToken, mut encode: F) -> Flow<T>
+    /// Lets the rows flow, on the account of `usage`. `encode` runs on the query threads, once for each piece of a batch.
+    pub fn start<T, F>(&self, rows: Rows, cancel: CancellationToken, usage: &Arc<Usage>, mut encode: F) -> Flow<T>
     where
         T: Send + 'static,
         F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
@@ -369,7 +425,7 @@ impl Session {
         match rows.body {
             Body::Plan { source, plan, shape } => {
                 let (state, plan) = (self.context.state(), LogicalPlan::clone(&plan));
-                query::start(&self.engine, state, plan, source, cancel, move |batch| match shape {
+                query::start(&self.engine, state, plan, source, cancel, Arc::clone(usage), move |batch| match shape {
                     Shape::Rows => encode(batch),
                     Shape::Explain { verbose } => encode(query::explain::lines(&batch, verbose)?),
                 })
@@ -411,7 +467,9 @@ impl Session {
         let statement = cursors::planned_part(statement);
         let context = SessionContext::clone(&self.context);
         let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
-        self.engine.spawn(async move { query::plan(&context, &statement, &source, &declared).await }).join().await?
+        let stop = self.running.lock().clone().unwrap_or_default();
+        let planning = async move { query::plan(&context, &statement, &source, &declared).await };
+        self.engine.spawn(plan_until(stop, planning)).join().await?
     }
 
     fn tell(&self, notice: Notice) {

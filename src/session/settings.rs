@@ -143,10 +143,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, with the session's user and search path.
-    pub fn new(user: &str, search_path: &str) -> Self {
+    /// The defaults, with the session's user, what that may do, and its search path.
+    pub fn new(user: &str, is_superuser: bool, search_path: &str) -> Self {
         let mut values: BTreeMap<_, _> = DEFINITIONS.iter().map(|d| (d.name, d.default.to_owned())).collect();
         values.insert("session_authorization", user.to_owned());
+        values.insert("is_superuser", if is_superuser { "on" } else { "off" }.to_owned());
         values.insert("search_path", search_path.to_owned());
         Self { initial: values.clone(), values, custom: BTreeMap::new() }
     }
@@ -242,7 +243,17 @@ impl Settings {
 
     /// The longest time of a statement, if there is a limit.
     pub fn statement_timeout(&self) -> Option<Duration> {
-        let milliseconds = parse_milliseconds(&self.values["statement_timeout"]).unwrap_or(0);
+        self.limit("statement_timeout")
+    }
+
+    /// The longest idle time inside a transaction, if there is a limit.
+    pub fn idle_in_transaction_timeout(&self) -> Option<Duration> {
+        self.limit("idle_in_transaction_session_timeout")
+    }
+
+    /// A time in milliseconds of which 0 is none.
+    fn limit(&self, name: &str) -> Option<Duration> {
+        let milliseconds = parse_milliseconds(&self.values[name]).unwrap_or(0);
         (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
     }
 
@@ -405,7 +416,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings::new("analyst", "\"$user\", demo, public")
+        Settings::new("analyst", false, "\"$user\", demo, public")
     }
 
     #[test]

@@ -66,7 +66,9 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
     let statement = match &*parsed.kind {
         Kind::External(create) => {
             blocks::refuse_if_read_only(session, "CREATE EXTERNAL TABLE")?;
-            let notices = query::ddl::create_external_table(&session.catalog, &session.context, create, parsed).await?;
+            let may_read = |location: &str| session.access.check_location(&session.identity.user, location);
+            let (catalog, context) = (&session.catalog, &session.context);
+            let notices = query::ddl::create_external_table(catalog, context, may_read, create, parsed).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
         Kind::Fetch(fetch) => return cursors::fetch(session, fetch).await,

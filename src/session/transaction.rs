@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn rollback_puts_back_what_set_changed_and_commit_what_set_local_changed() {
-        let before = Settings::new("u", "public");
+        let before = Settings::new("u", false, "public");
         let mut transaction = Transaction::default();
         transaction.begin(&before, ConfigOptions::new());
         assert_eq!(transaction.status(), TransactionStatus::Open);
@@ -188,7 +188,7 @@ mod tests {
         let mut transaction = Transaction::default();
         transaction.fail();
         assert_eq!(transaction.status(), TransactionStatus::Idle);
-        transaction.begin(&Settings::new("u", "public"), ConfigOptions::new());
+        transaction.begin(&Settings::new("u", false, "public"), ConfigOptions::new());
         transaction.fail();
         assert_eq!(transaction.status(), TransactionStatus::Failed);
     }

@@ -17,15 +17,18 @@ use pgwire::messages::PgWireBackendMessage as Message;
 use pgwire::messages::data::{DataRow, FieldDescription, NoData, RowDescription};
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::conversation::terminated;
 use super::hangup::Hangup;
+use super::login::Login;
 use super::rows::{OutColumn, RowWriter, out_columns};
 use super::{Server, errors, params, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::Flow;
 use crate::query::postgres::times::Zone;
-use crate::session::{self, Outcome, Prepared, Rows, Session};
+use crate::session::{self, Outcome, Prepared, Rows, Run, Session};
 
 /// What handlers of messages need of the client: a place to send messages to.
 pub trait Client: ClientInfo + Sink<Message> + Unpin + Send + Sync {}
@@ -36,6 +39,10 @@ pub struct Connection {
     pub(super) server: Arc<Server>,
     pub(super) session: OnceLock<Arc<Session>>,
     pub(super) hangup: Hangup,
+    /// The login under way.
+    pub(super) login: Mutex<Option<Login>>,
+    /// This connection's share of [`crate::limits::CONNECTIONS`]; nobody has one before the login.
+    pub(super) place: OnceLock<OwnedSemaphorePermit>,
     portals: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Portal>>>>,
     /// Parameter types that the client named for its statements, by statement name.
     declared: Mutex<HashMap<String, Vec<Option<Type>>>>,
@@ -53,7 +60,7 @@ pub(super) struct Portal {
 
 enum PortalState {
     Bound,
-    Flowing { flow: Flow<Vec<DataRow>>, waiting: VecDeque<DataRow>, tag: &'static str },
+    Flowing { flow: Flow<Vec<DataRow>>, waiting: VecDeque<DataRow>, tag: &'static str, run: Run },
     Finished { tag: String },
 }
 
@@ -69,6 +76,8 @@ impl Connection {
             server,
             session: OnceLock::new(),
             hangup,
+            login: Mutex::new(None),
+            place: OnceLock::new(),
             portals: Mutex::new(HashMap::new()),
             declared: Mutex::new(HashMap::new()),
             reported: Mutex::new(HashMap::new()),
@@ -80,6 +89,22 @@ impl Connection {
         self.session
             .get()
             .ok_or_else(|| Error::new(SqlState::PROTOCOL_VIOLATION, "a request came before the start-up was done"))
+    }
+
+    /// Waits until somebody ends this connection: `pg_terminate_backend`, or a server that stops.
+    pub(super) async fn terminated(&self) {
+        match self.session.get() {
+            Some(session) => session.terminated().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for as long as the session may be idle inside a transaction; without a limit for ever.
+    pub(super) async fn idle_too_long(&self) {
+        match self.session.get().and_then(|session| session.idle_limit()) {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Remembers the parameter types that a client named for a statement.
@@ -101,6 +126,10 @@ impl Connection {
         deadline: Option<tokio::time::Instant>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        let ended = async {
+            self.terminated().await;
+            token.cancel();
+        };
         let late = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -109,6 +138,7 @@ impl Connection {
         };
         tokio::select! {
             biased;
+            () = ended => Err(terminated()),
             () = token.cancelled() => Err(Error::new(
                 SqlState::QUERY_CANCELED,
                 "canceling statement due to user request",
@@ -146,6 +176,23 @@ impl Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
+        let run = self.session().map_err(errors::error)?.begin_run(&parsed.text);
+        let done = self.answer_simple(client, parsed, &run).await;
+        run.end(errors::state(&done));
+        done
+    }
+
+    async fn answer_simple<C>(
+        &self,
+        client: &mut C,
+        parsed: crate::query::Parsed,
+        run: &Run,
+    ) -> std::result::Result<(), PgWireError>
+    where
+        C: Client,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
         let session = self.session().map_err(errors::error)?;
         let token = session.start_statement();
         let deadline = Self::deadline(session.statement_timeout());
@@ -168,7 +215,7 @@ impl Connection {
                 let columns = announced(&rows.columns, &Format::UnifiedText);
                 client.feed(Message::RowDescription(description(&columns, &rows.columns))).await?;
                 let tag = rows.tag;
-                let mut flow = self.flow(session, *rows, columns, token.clone());
+                let mut flow = self.flow(session, *rows, columns, token.clone(), run);
                 let mut count = 0;
                 while let Some(piece) = self
                     .govern(&token, deadline, async { flow.next().await.transpose() })
@@ -178,6 +225,7 @@ impl Connection {
                     count += piece.len();
                     for row in piece {
                         client.feed(Message::DataRow(row)).await?;
+                        run.sent(1);
                     }
                 }
                 let tag = with_count(tag, count);
@@ -194,9 +242,10 @@ impl Connection {
         rows: Rows,
         columns: Arc<[OutColumn]>,
         token: CancellationToken,
+        run: &Run,
     ) -> Flow<Vec<DataRow>> {
         let writer = RowWriter::new(columns, Zone::of_context(&session.time_zone()));
-        session.start(rows, token, move |batch| writer.rows(&batch))
+        session.start(rows, token, run.usage(), move |batch| writer.rows(&batch))
     }
 
     // ---- the extended protocol: portals
@@ -288,23 +337,31 @@ impl Connection {
         let session = self.session().map_err(errors::error)?;
         let deadline = Self::deadline(session.statement_timeout());
         if matches!(portal.state, PortalState::Bound) {
+            let run = session.begin_run(&prepared.parsed.text);
             let token = session.start_statement();
             let values = std::mem::take(&mut portal.values);
             let outcome = self.govern(&token, deadline, session.execute(&prepared, values)).await;
             self.send_notices(client).await?;
-            portal.state = match outcome.map_err(errors::error)? {
-                Outcome::Done(tag) => PortalState::Finished { tag },
-                Outcome::Rows(rows) => {
+            portal.state = match outcome {
+                Ok(Outcome::Done(tag)) => {
+                    run.end(SqlState::SUCCESSFUL_COMPLETION.0);
+                    PortalState::Finished { tag }
+                }
+                Ok(Outcome::Rows(rows)) => {
                     let columns = announced(&rows.columns, &portal.formats);
                     let tag = rows.tag;
-                    let flow = self.flow(session, *rows, columns, token);
-                    PortalState::Flowing { flow, waiting: VecDeque::new(), tag }
+                    let flow = self.flow(session, *rows, columns, token, &run);
+                    PortalState::Flowing { flow, waiting: VecDeque::new(), tag, run }
+                }
+                Err(error) => {
+                    run.end(error.state.0);
+                    return Err(errors::error(error));
                 }
             };
             self.send_changed_parameters(client).await?;
         }
-        let (flow, waiting, tag) = match &mut portal.state {
-            PortalState::Flowing { flow, waiting, tag } => (flow, waiting, *tag),
+        let (flow, waiting, tag, run) = match &mut portal.state {
+            PortalState::Flowing { flow, waiting, tag, run } => (flow, waiting, *tag, run),
             PortalState::Finished { tag } => {
                 let tag = tag.clone();
                 client.feed(Message::CommandComplete(CommandComplete::new(tag))).await?;
@@ -317,25 +374,31 @@ impl Connection {
         };
         let token = flow.cancel_token().clone();
         session.resume_statement(&token);
+        run.resume();
         let mut count = 0;
-        loop {
+        let done = loop {
             while let Some(row) = waiting.pop_front() {
                 client.feed(Message::DataRow(row)).await?;
+                run.sent(1);
                 count += 1;
                 if max_rows != 0 && count == max_rows {
+                    run.pause();
                     session.end_statement();
                     return Ok(Progress::Suspended);
                 }
             }
-            let piece =
-                self.govern(&token, deadline, async { flow.next().await.transpose() }).await.map_err(errors::error)?;
-            match piece {
-                Some(rows) => waiting.extend(rows),
-                None => break,
+            match self.govern(&token, deadline, async { flow.next().await.transpose() }).await {
+                Ok(Some(rows)) => waiting.extend(rows),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(errors::error(error)),
             }
-        }
+        };
         // A portal that is executed again after its end answers with no more rows.
-        portal.state = PortalState::Finished { tag: with_count(tag, 0) };
+        let finished = PortalState::Finished { tag: with_count(tag, 0) };
+        if let PortalState::Flowing { run, .. } = std::mem::replace(&mut portal.state, finished) {
+            run.end(errors::state(&done));
+        }
+        done?;
         let tag = with_count(tag, count);
         client.feed(Message::CommandComplete(CommandComplete::new(tag))).await?;
         session.end_statement();

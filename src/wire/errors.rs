@@ -6,9 +6,9 @@ use pgwire::messages::response::NoticeResponse;
 use crate::error::{Error, SqlState};
 use crate::session::Notice;
 
-/// An error that ends a statement.
+/// An error that ends a statement, or with it the connection.
 pub fn error(error: Error) -> PgWireError {
-    user_error("ERROR", error)
+    user_error(if error.ends_connection() { "FATAL" } else { "ERROR" }, error)
 }
 
 /// An error that ends the connection.
@@ -23,6 +23,21 @@ fn user_error(severity: &str, error: Error) -> PgWireError {
     info.hint = error.hint;
     info.position = error.position.map(|position| position.to_string());
     PgWireError::UserError(Box::new(info))
+}
+
+/// Whether the connection ends with an error.
+pub fn is_fatal(error: &PgWireError) -> bool {
+    matches!(error, PgWireError::UserError(info) if info.is_fatal())
+}
+
+/// The SQLSTATE with which work ended. A socket that cannot be written to is a client that is gone.
+pub fn state<T>(done: &std::result::Result<T, PgWireError>) -> &str {
+    match done {
+        Ok(_) => SqlState::SUCCESSFUL_COMPLETION.0,
+        Err(PgWireError::UserError(info)) => &info.code,
+        Err(PgWireError::IoError(_)) => SqlState::CONNECTION_FAILURE.0,
+        Err(_) => SqlState::PROTOCOL_VIOLATION.0,
+    }
 }
 
 /// Something the client is told beside the answer.

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{Sink, SinkExt};
-use pgwire::api::auth::{StartupHandler, protocol_negotiation, save_startup_parameters_to_metadata};
 use pgwire::api::cancel::CancelHandler;
 use pgwire::api::portal::{Format, Portal as StoredPortal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler, send_ready_for_query};
 use pgwire::api::results::{FieldInfo, Response};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, ErrorHandler, PgWireConnectionState, PgWireServerHandlers, Type};
+use pgwire::api::{ClientInfo, ClientPortalStore, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage as Message;
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::data::ParameterDescription;
 use pgwire::messages::extendedquery::{
@@ -22,19 +22,14 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery};
 use pgwire::messages::simplequery::Query;
-use pgwire::messages::startup::{Authentication, BackendKeyData};
-use pgwire::messages::{PgWireBackendMessage as Message, PgWireFrontendMessage};
 
 use super::connection::{Connection, Progress, describe};
 use super::{errors, types};
 use crate::error::{Error, SqlState};
 use crate::query;
 
-/// The handlers of one connection; the library asks for each once a socket.
-pub struct Handlers(pub Arc<Connection>);
-
 /// Ends a statement with an error: the open transaction fails with it.
-fn failed(connection: &Connection, client: &mut impl ClientInfo, error: PgWireError) -> PgWireError {
+pub(super) fn failed(connection: &Connection, client: &mut impl ClientInfo, error: PgWireError) -> PgWireError {
     if let Some(session) = connection.session.get() {
         session.end_statement();
         session.fail();
@@ -44,72 +39,10 @@ fn failed(connection: &Connection, client: &mut impl ClientInfo, error: PgWireEr
     error
 }
 
-impl PgWireServerHandlers for Handlers {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn startup_handler(&self) -> Arc<impl StartupHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn error_handler(&self) -> Arc<impl ErrorHandler> {
-        Arc::clone(&self.0)
-    }
-}
-
-#[async_trait]
-impl StartupHandler for Connection {
-    async fn on_startup<C>(&self, client: &mut C, message: PgWireFrontendMessage) -> PgWireResult<()>
-    where
-        C: ClientInfo + Sink<Message> + Unpin + Send + Sync,
-        C::Error: Debug,
-        PgWireError: From<<C as Sink<Message>>::Error>,
-    {
-        let PgWireFrontendMessage::Startup(startup) = message else {
-            return Err(errors::fatal(Error::new(SqlState::PROTOCOL_VIOLATION, "expected a start-up message")));
-        };
-        protocol_negotiation(client, &startup).await?;
-        save_startup_parameters_to_metadata(client, &startup);
-        let (session, key) = self
-            .server
-            .open_session(&startup.parameters, client.protocol_version(), Some(client.socket_addr().ip().to_string()))
-            .map_err(errors::fatal)?;
-        client.set_pid_and_secret_key(session.identity().process_id, key.clone());
-        let process_id = session.identity().process_id;
-        if self.session.set(session).is_err() {
-            return Err(errors::fatal(Error::new(SqlState::PROTOCOL_VIOLATION, "the connection is started already")));
-        }
-        client.feed(Message::Authentication(Authentication::Ok)).await?;
-        self.send_changed_parameters(client).await?;
-        client.feed(Message::BackendKeyData(BackendKeyData::new(process_id, key))).await?;
-        client.set_state(PgWireConnectionState::ReadyForQuery);
-        client.send(Message::ReadyForQuery(ReadyForQuery::new(self.status()))).await?;
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl CancelHandler for Connection {
     async fn on_cancel_request(&self, request: CancelRequest) {
         self.server.cancel(request.pid, &request.secret_key);
-    }
-}
-
-impl ErrorHandler for Connection {
-    fn on_error<C>(&self, _client: &C, error: &mut PgWireError)
-    where
-        C: ClientInfo,
-    {
-        errors::with_sqlstate(error);
     }
 }
 
@@ -123,7 +56,7 @@ impl SimpleQueryHandler for Connection {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         client.set_state(PgWireConnectionState::QueryInProgress);
-        let statements = match query::parse(&message.query) {
+        let statements = match self.parse_text(&message.query).await {
             Ok(statements) => statements,
             Err(error) => return Err(failed(self, client, errors::error(error))),
         };
@@ -195,10 +128,23 @@ fn not_used() -> PgWireError {
 }
 
 impl Connection {
+    /// Parses a query text as a statement does, under its limits; one that cannot be parsed leaves its line in the log.
+    async fn parse_text(&self, text: &str) -> crate::error::Result<Vec<query::Parsed>> {
+        let session = self.session()?;
+        let token = session.start_statement();
+        let deadline = Self::deadline(session.statement_timeout());
+        let parsed = self.govern(&token, deadline, session.parse(text)).await;
+        session.end_statement();
+        if let Err(error) = &parsed {
+            session.begin_run(text).end(error.state.0);
+        }
+        parsed
+    }
+
     async fn parse(&self, message: &Parse) -> crate::error::Result<()> {
         let session = self.session()?;
         let name = message.name.as_deref().unwrap_or_default();
-        let mut statements = query::parse(&message.query)?;
+        let mut statements = self.parse_text(&message.query).await?;
         if statements.len() > 1 {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -216,8 +162,12 @@ impl Connection {
         };
         let token = session.start_statement();
         let deadline = Self::deadline(session.statement_timeout());
+        let text = statement.text.clone();
         let prepared = self.govern(&token, deadline, session.prepare(statement, arrow)).await;
         session.end_statement();
+        if let Err(error) = &prepared {
+            session.begin_run(&text).end(error.state.0);
+        }
         session.store_statement(name, Some(Arc::new(prepared?)))?;
         self.keep_declared(name, declared);
         Ok(())

@@ -60,6 +60,7 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    status: Option<SocketAddr>,
     log: Arc<Mutex<String>>,
 }
 
@@ -72,7 +73,10 @@ impl Server {
     /// The same with further arguments of `serve`.
     pub fn start_with(lakes: &[String], arguments: &[&str]) -> Self {
         let mut command = tributary();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.arg("serve").args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         for lake in lakes {
             command.args(["--lake", lake]);
         }
@@ -98,11 +102,15 @@ impl Server {
             });
         }
         drop(sender);
-        let mut server = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
+        let mut server = Self { child, address: ([127, 0, 0, 1], 0).into(), status: None, log };
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
+                    if let Some(rest) = line.strip_prefix("status on http://") {
+                        let address = rest.trim_end_matches("/metrics");
+                        server.status = Some(address.parse().expect("an address of the status"));
+                    }
                     if let Some(address) = line.strip_prefix("listening on ") {
                         server.address = address.trim().parse().expect("an address after 'listening on'");
                         return server;
@@ -129,6 +137,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers how it is, if it was told to.
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status
     }
 
     /// How a client connects.
@@ -163,6 +176,41 @@ impl Server {
         let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
         // Linux counts these in hundredths of a second on every machine that Rust supports.
         Duration::from_millis(ticks * 10)
+    }
+
+    /// Memory of the process that is in the machine's memory now.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = Path::new("/proc").join(self.child.id().to_string()).join("status");
+        let status = std::fs::read_to_string(&path).expect("the server runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
+    /// Files and sockets that the process has open.
+    pub fn open_files(&self) -> usize {
+        let folder = Path::new("/proc").join(self.child.id().to_string()).join("fd");
+        std::fs::read_dir(&folder).expect("the server runs").count()
+    }
+
+    /// Sends the process a signal by its name: `TERM`, `INT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the server runs");
+    }
+
+    /// Waits until the process has ended by itself, and gives its exit code.
+    ///
+    /// Panics if it has not ended after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<i32> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status.code();
+            }
+            assert!(started.elapsed() < limit, "the server runs on:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until the process does almost nothing: under a tenth of one core for 300 ms.

@@ -76,7 +76,7 @@ pub fn pg_database() -> Rows {
 }
 
 /// `pg_roles` and `pg_authid`.
-pub fn pg_roles(user: &str) -> Rows {
+pub fn pg_roles(user: &str, is_superuser: bool) -> Rows {
     let mut rows = Rows::new(&[
         "rolname",
         "rolsuper",
@@ -91,17 +91,18 @@ pub fn pg_roles(user: &str) -> Rows {
         "oid",
     ]);
     for role in roles(user) {
+        let may_do_all = is_superuser || role.oid == OWNER_OID;
         rows.push(vec![
             role.name.into(),
+            may_do_all.into(),
             true.into(),
-            true.into(),
-            true.into(),
-            true.into(),
+            may_do_all.into(),
+            may_do_all.into(),
             true.into(),
             false.into(),
             (-1i64).into(),
             "********".into(),
-            true.into(),
+            may_do_all.into(),
             role.oid.into(),
         ]);
     }
@@ -188,10 +189,10 @@ pub fn pg_stat_activity(session: &dyn SessionInfo, user: &str) -> Rows {
             connection.user.into(),
             connection.application_name.into(),
             connection.client_addr.into(),
-            Cell::TimestampUs(connection.connected_at_us),
+            connection.connected_at_us.map_or(Cell::Null, Cell::TimestampUs),
             connection.transaction_started_at_us.map_or(Cell::Null, Cell::TimestampUs),
             connection.query_started_at_us.map_or(Cell::Null, Cell::TimestampUs),
-            connection.state.into(),
+            connection.state.map_or(Cell::Null, Cell::from),
             connection.query.into(),
             "client backend".into(),
         ]);

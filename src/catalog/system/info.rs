@@ -18,8 +18,17 @@ pub trait SessionInfo: Debug + Send + Sync {
     /// Every setting, for `pg_settings`.
     fn settings(&self) -> Vec<SettingInfo>;
 
-    /// Every connection of the server, for `pg_stat_activity`.
+    /// Every connection of the server, for `pg_stat_activity`: of those of others, if this session's user may not
+    /// see them, no more than that they are there.
     fn activity(&self) -> Vec<Activity>;
+
+    /// Whether the session's user may do everything.
+    fn is_superuser(&self) -> bool;
+
+    /// Stops what a connection does, or ends it; whether there is such a connection.
+    ///
+    /// Fails with 42501 if it is somebody else's and this session's user is no superuser.
+    fn signal(&self, process_id: i32, signal: Signal) -> Result<bool>;
 
     /// When the server started, in microseconds since 1970-01-01 UTC.
     fn server_started_at_us(&self) -> i64;
@@ -48,6 +57,15 @@ pub struct SettingInfo {
     pub reset_value: String,
 }
 
+/// What one connection may do to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// `pg_cancel_backend`: the statement stops.
+    Cancel,
+    /// `pg_terminate_backend`: the connection ends.
+    Terminate,
+}
+
 /// One connection as `pg_stat_activity` lists it.
 #[derive(Clone, Debug)]
 pub struct Activity {
@@ -59,16 +77,25 @@ pub struct Activity {
     pub application_name: String,
     /// The client's address, `None` on a local socket.
     pub client_addr: Option<String>,
-    /// `active`, `idle`, `idle in transaction` or `idle in transaction (aborted)`.
-    pub state: &'static str,
+    /// `active`, `idle`, `idle in transaction` or `idle in transaction (aborted)`; `None` is not to be seen.
+    pub state: Option<&'static str>,
     /// The statement that runs or ran last.
     pub query: String,
     /// When it connected, in microseconds since 1970-01-01 UTC.
-    pub connected_at_us: i64,
+    pub connected_at_us: Option<i64>,
     /// When the open transaction began.
     pub transaction_started_at_us: Option<i64>,
     /// When the statement began.
     pub query_started_at_us: Option<i64>,
+}
+
+impl Activity {
+    /// Takes out what only the connection's own user and superusers may see, as PostgreSQL does.
+    pub fn hide(&mut self) {
+        self.query = "<insufficient privilege>".to_owned();
+        (self.application_name, self.client_addr, self.state) = (String::new(), None, None);
+        (self.connected_at_us, self.transaction_started_at_us, self.query_started_at_us) = (None, None, None);
+    }
 }
 
 /// A function of ours as the catalogue lists it.

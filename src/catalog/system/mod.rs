@@ -23,7 +23,7 @@ use datafusion_pg_catalog::pg_catalog::ArrowTable;
 
 pub use cluster::{DATABASE_OID, role_name, role_oid};
 pub use functions::{ListedFunction, ListedSignature};
-pub use info::{Activity, FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};
+pub use info::{Activity, FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo, Signal};
 pub use provider::SystemTable;
 pub use relations::view_definition;
 pub use rows::{Cell, build_column};

@@ -60,7 +60,9 @@ impl SystemTable {
             ("pg_catalog", "pg_stat_all_tables") => relations::pg_stat_tables(snapshot, true),
             ("pg_catalog", "pg_stat_user_tables") => relations::pg_stat_tables(snapshot, false),
             ("pg_catalog", "pg_database") => cluster::pg_database(),
-            ("pg_catalog", "pg_roles" | "pg_authid") => cluster::pg_roles(user),
+            ("pg_catalog", "pg_roles" | "pg_authid") => {
+                cluster::pg_roles(user, self.session.info().is_some_and(|session| session.is_superuser()))
+            }
             ("pg_catalog", "pg_user") => cluster::pg_user(user),
             ("pg_catalog", "pg_timezone_names") => cluster::pg_timezone_names(chrono::Utc::now()),
             ("pg_catalog", "pg_settings") => match self.session.info() {

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use tributary_udfs::TributaryDialect;
 
 use super::{label, register, rewrite};
-use crate::catalog::system::{Activity, FunctionInfo, SessionInfo, SettingInfo};
+use crate::catalog::system::{Activity, FunctionInfo, SessionInfo, SettingInfo, Signal};
 use crate::catalog::testing::{TestLake, TestTable};
 use crate::catalog::{Catalog, SessionCatalog, TableSource};
 use crate::error::{Error, Result, SqlState};
@@ -69,6 +69,14 @@ impl SessionInfo for TestSession {
 
     fn activity(&self) -> Vec<Activity> {
         vec![]
+    }
+
+    fn is_superuser(&self) -> bool {
+        true
+    }
+
+    fn signal(&self, _: i32, _: Signal) -> Result<bool> {
+        Ok(false)
     }
 
     fn server_started_at_us(&self) -> i64 {

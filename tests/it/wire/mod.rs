@@ -1,10 +1,16 @@
 //! What a client can do to a connection, and what a connection owes its client.
 
+mod bounds;
+mod encrypted;
 mod faults;
+mod flood;
 mod interrupts;
+mod logins;
+mod operators;
 mod portals;
 mod raw;
 mod sessions;
+mod stopping;
 mod uuids;
 
 use tokio_postgres::error::DbError;

@@ -7,44 +7,53 @@ use std::time::Duration;
 use crate::server::Server;
 
 /// A connection without a driver.
-struct Raw(TcpStream);
+pub(super) struct Raw(TcpStream);
 
 impl Raw {
-    fn open(server: &Server) -> Self {
+    pub(super) fn open(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address()).expect("the server accepts connections");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
         Self(stream)
     }
 
     /// Connects and reads up to the first `ReadyForQuery`.
-    fn start(server: &Server) -> Self {
+    pub(super) fn start(server: &Server) -> Self {
         let mut raw = Self::open(server);
-        let mut body = 196_608_u32.to_be_bytes().to_vec();
-        for word in ["user", "ana", "database", "tributary", ""] {
-            body.extend_from_slice(word.as_bytes());
-            body.push(0);
-        }
-        raw.send_untyped(&body);
+        raw.send_startup("ana");
         assert_eq!(raw.until_ready().1, b'I');
         raw
     }
 
-    fn send_untyped(&mut self, body: &[u8]) {
-        self.0.write_all(&(body.len() as u32 + 4).to_be_bytes()).expect("the server reads");
-        self.0.write_all(body).expect("the server reads");
+    /// The first message of a driver.
+    pub(super) fn send_startup(&mut self, user: &str) {
+        let mut body = 196_608_u32.to_be_bytes().to_vec();
+        for word in ["user", user, "database", "tributary", ""] {
+            body.extend_from_slice(word.as_bytes());
+            body.push(0);
+        }
+        self.send_untyped(&body);
     }
 
-    fn send(&mut self, kind: u8, body: &[u8]) {
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the server reads");
+    }
+
+    fn send_untyped(&mut self, body: &[u8]) {
+        self.send_bytes(&(body.len() as u32 + 4).to_be_bytes());
+        self.send_bytes(body);
+    }
+
+    pub(super) fn send(&mut self, kind: u8, body: &[u8]) {
         self.0.write_all(&[kind]).expect("the server reads");
         self.send_untyped(body);
     }
 
-    fn query(&mut self, sql: &str) -> (Vec<u8>, u8) {
+    pub(super) fn query(&mut self, sql: &str) -> (Vec<u8>, u8) {
         self.send(b'Q', &[sql.as_bytes(), &[0]].concat());
         self.until_ready()
     }
 
-    fn message(&mut self) -> (u8, Vec<u8>) {
+    pub(super) fn message(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 5];
         self.0.read_exact(&mut head).expect("a message");
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -54,7 +63,7 @@ impl Raw {
     }
 
     /// The kinds of the messages up to `ReadyForQuery`, and its status.
-    fn until_ready(&mut self) -> (Vec<u8>, u8) {
+    pub(super) fn until_ready(&mut self) -> (Vec<u8>, u8) {
         let mut kinds = vec![];
         loop {
             let (kind, body) = self.message();
@@ -65,8 +74,28 @@ impl Raw {
         }
     }
 
+    /// What the server sends until it closes this connection.
+    ///
+    /// Panics if it does not close it.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = vec![];
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) => rest,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => rest,
+            Err(error) => panic!("the connection stays open: {error}"),
+        }
+    }
+
+    /// Whether something arrives in a time.
+    pub(super) fn has_answer(&mut self, within: Duration) -> bool {
+        self.0.set_read_timeout(Some(within)).expect("a timeout can be set");
+        let arrived = self.0.peek(&mut [0]).is_ok();
+        self.0.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
+        arrived
+    }
+
     /// Whether the server has closed this connection.
-    fn is_closed(&mut self) -> bool {
+    pub(super) fn is_closed(&mut self) -> bool {
         let mut rest = vec![];
         self.0.read_to_end(&mut rest).is_ok()
     }

@@ -5,6 +5,7 @@
 //! The parser asks a dialect who it is by its type, so this one answers with PostgreSQL's.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
 use datafusion::sql::sqlparser::ast::{ColumnOption, Expr, GranteesType, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
@@ -45,9 +46,41 @@ fn parse_table_command(parser: &mut Parser) -> Option<Result<Expr, ParserError>>
     Some(query)
 }
 
+thread_local! {
+    /// What [`parse_within`] allows the parse that runs on this thread to do yet.
+    static STEPS_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Parses with [`TributaryDialect`] and gives up, as at its limit of depth, once it began `steps` expressions.
+///
+/// The parser tries some things and goes back; where such places nest, its time doubles with every level.
+pub fn parse_within<T>(steps: usize, parse: impl FnOnce() -> T) -> T {
+    struct PutBack(usize);
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            STEPS_LEFT.set(self.0);
+        }
+    }
+    let _put_back = PutBack(STEPS_LEFT.replace(steps));
+    parse()
+}
+
+/// Counts a step. Of its errors only this one is not taken for an attempt that failed.
+fn take_step() -> Option<Result<Expr, ParserError>> {
+    let left = STEPS_LEFT.get();
+    STEPS_LEFT.set(left.saturating_sub(1));
+    (left == 0).then_some(Err(ParserError::RecursionLimitExceeded))
+}
+
 impl Dialect for TributaryDialect {
     fn dialect(&self) -> TypeId {
         POSTGRES.dialect()
+    }
+
+    /// PostgreSQL's dialect reads `json_object('key': value)` so, and reads every argument of every call twice for it:
+    /// forty calls inside each other would take hours. Arguments are named by names.
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
@@ -105,7 +138,6 @@ impl Dialect for TributaryDialect {
         supports_named_fn_args_with_colon_operator,
         supports_named_fn_args_with_assignment_operator,
         supports_named_fn_args_with_rarrow_operator,
-        supports_named_fn_args_with_expr_name,
         supports_numeric_prefix,
         supports_numeric_literal_underscores,
         supports_window_function_null_treatment_arg,
@@ -221,7 +253,7 @@ impl Dialect for TributaryDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        parse_table_command(parser).or_else(|| POSTGRES.parse_prefix(parser))
+        take_step().or_else(|| parse_table_command(parser)).or_else(|| POSTGRES.parse_prefix(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {

@@ -13,7 +13,7 @@ mod planner;
 mod relations;
 mod rewrite;
 
-pub use dialect::TributaryDialect;
+pub use dialect::{TributaryDialect, parse_within};
 pub use install::{install, sql};
 pub use rewrite::rewrite;
 

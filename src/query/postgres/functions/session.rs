@@ -7,7 +7,7 @@ use datafusion::error::{DataFusionError, Result};
 
 use super::definition::{Call, Function, Kind, Returns, Row};
 use crate::catalog::DATABASE;
-use crate::catalog::system::{Cell, SessionInfo};
+use crate::catalog::system::{Cell, SessionInfo, Signal};
 use crate::error::{Error, SqlState};
 
 /// The version of PostgreSQL whose dialect and catalogue this server follows.
@@ -43,6 +43,22 @@ pub const FUNCTIONS: &[Function] = &[
         is_strict: true,
         is_volatile: true,
         body: |_, _| Ok(Cell::TimestampUs(now_us())),
+    },
+    Function {
+        name: "pg_cancel_backend",
+        overloads: &[&[Kind::Oid]],
+        returns: Returns::Bool,
+        is_strict: true,
+        is_volatile: true,
+        body: |call, row| signal(call, row, Signal::Cancel),
+    },
+    Function {
+        name: "pg_terminate_backend",
+        overloads: &[&[Kind::Oid]],
+        returns: Returns::Bool,
+        is_strict: true,
+        is_volatile: true,
+        body: |call, row| signal(call, row, Signal::Terminate),
     },
     Function::strict("pg_postmaster_start_time", NOTHING, Returns::Timestamptz, started_at),
     Function::strict("pg_conf_load_time", NOTHING, Returns::Timestamptz, started_at),
@@ -105,6 +121,12 @@ fn current_setting(call: &Call, row: &Row) -> Result<Cell> {
             Err(Error::new(SqlState::UNDEFINED_OBJECT, message).into())
         }
     }
+}
+
+/// Whether there was a connection of that number. PostgreSQL warns where there is none, and answers false too.
+fn signal(call: &Call, row: &Row, signal: Signal) -> Result<Cell> {
+    let Some(process_id) = row.int(0).and_then(|number| i32::try_from(number).ok()) else { return Ok(false.into()) };
+    Ok(info(call)?.signal(process_id, signal)?.into())
 }
 
 fn set_config(call: &Call, row: &Row) -> Result<Cell> {

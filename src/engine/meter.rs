@@ -1,0 +1,161 @@
+//! What one statement takes: its share of the memory, the most it held, and what it read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
+
+/// One statement's account.
+#[derive(Debug, Default)]
+pub struct Usage {
+    peak_bytes: AtomicUsize,
+    /// Known once the statement runs.
+    plan: OnceLock<Arc<dyn ExecutionPlan>>,
+}
+
+impl Usage {
+    /// The most memory that the statement held at a time.
+    pub fn peak_memory_bytes(&self) -> usize {
+        self.peak_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of files that its scans have read so far.
+    pub fn scanned_bytes(&self) -> usize {
+        self.plan.get().map_or(0, |plan| scanned_bytes(plan.as_ref()))
+    }
+
+    /// Keeps the plan, whose metrics say what was read.
+    pub fn watch(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let _ = self.plan.set(Arc::clone(plan));
+    }
+
+    /// The context in which the statement runs: that of its session, with memory from its share.
+    pub fn context(self: &Arc<Self>, context: TaskContext, share_bytes: usize) -> TaskContext {
+        let runtime = context.runtime_env();
+        let share = Share {
+            parent: Arc::clone(&runtime.memory_pool),
+            limit_bytes: share_bytes,
+            used_bytes: AtomicUsize::new(0),
+            usage: Arc::clone(self),
+        };
+        context.with_runtime(Arc::new(RuntimeEnv { memory_pool: Arc::new(share), ..RuntimeEnv::clone(&runtime) }))
+    }
+}
+
+fn scanned_bytes(plan: &dyn ExecutionPlan) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned")).map_or(0, |sum| sum.as_usize());
+    own + plan.children().iter().map(|child| scanned_bytes(child.as_ref())).sum::<usize>()
+}
+
+/// A statement's part of the server's pool: no more than its limit, and only what the pool grants.
+#[derive(Debug)]
+struct Share {
+    parent: Arc<dyn MemoryPool>,
+    limit_bytes: usize,
+    used_bytes: AtomicUsize,
+    usage: Arc<Usage>,
+}
+
+impl Share {
+    fn took(&self, used_bytes: usize) {
+        self.usage.peak_bytes.fetch_max(used_bytes, Ordering::Relaxed);
+    }
+}
+
+impl MemoryPool for Share {
+    fn name(&self) -> &str {
+        "statement"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.parent.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.parent.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.parent.grow(reservation, additional);
+        self.took(self.used_bytes.fetch_add(additional, Ordering::Relaxed) + additional);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.used_bytes.fetch_sub(shrink, Ordering::Relaxed);
+        self.parent.shrink(reservation, shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        let within = |used: usize| used.checked_add(additional).filter(|used| *used <= self.limit_bytes);
+        let Ok(before) = self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) else {
+            let (consumer, limit) = (reservation.consumer().name(), self.limit_bytes);
+            return Err(DataFusionError::ResourcesExhausted(format!(
+                "{consumer} asked for {additional} bytes beyond the statement's share of {limit} bytes"
+            )));
+        };
+        if let Err(refused) = self.parent.try_grow(reservation, additional) {
+            self.used_bytes.fetch_sub(additional, Ordering::Relaxed);
+            return Err(refused);
+        }
+        self.took(before + additional);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.limit_bytes)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "statement(used: {}, share: {}) of {}", self.reserved(), self.limit_bytes, self.parent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+
+    use super::*;
+
+    fn context(pool_bytes: usize, share_bytes: usize) -> (Arc<Usage>, TaskContext, Arc<dyn MemoryPool>) {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(pool_bytes));
+        let runtime = RuntimeEnv { memory_pool: Arc::clone(&pool), ..RuntimeEnv::default() };
+        let usage = Arc::new(Usage::default());
+        let context = TaskContext::default().with_runtime(Arc::new(runtime));
+        (Arc::clone(&usage), usage.context(context, share_bytes), pool)
+    }
+
+    #[test]
+    fn a_statement_has_no_more_than_its_share_and_gives_it_back() {
+        let (usage, context, pool) = context(1_000, 600);
+        let first = MemoryConsumer::new("sort").register(context.memory_pool());
+        first.try_grow(400).unwrap();
+        let second = MemoryConsumer::new("join").register(context.memory_pool());
+        let error = second.try_grow(201).unwrap_err();
+        assert!(error.to_string().contains("share of 600 bytes"), "{error}");
+        second.try_grow(200).unwrap();
+        assert_eq!(pool.reserved(), 600);
+        drop((first, second));
+        assert_eq!((pool.reserved(), context.memory_pool().reserved()), (0, 0));
+        assert_eq!(usage.peak_memory_bytes(), 600);
+    }
+
+    #[test]
+    fn what_the_pool_refuses_is_not_counted() {
+        let (usage, context, pool) = context(500, 600);
+        let sort = MemoryConsumer::new("sort").register(context.memory_pool());
+        assert!(sort.try_grow(550).is_err());
+        sort.try_grow(500).unwrap();
+        assert_eq!((pool.reserved(), usage.peak_memory_bytes()), (500, 500));
+    }
+}

@@ -1,0 +1,166 @@
+//! What one client may take, and that the others go on.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::NoTls;
+
+use super::logins::start;
+use super::raw::Raw;
+use super::{db_error, failure};
+use crate::server::{Server, connect};
+
+#[tokio::test]
+async fn one_client_too_many_is_told_so_and_takes_the_place_that_is_left() {
+    let configured = start("max_connections = 3", &[]);
+    let server = &configured.server;
+    let mut clients = vec![];
+    for _ in 0..3 {
+        clients.push(server.connect().await);
+    }
+    let Err(error) = server.config().connect(NoTls).await else { panic!("there is no place left") };
+    let error = db_error(&error);
+    assert_eq!((error.code().code(), error.severity()), ("53300", "FATAL"));
+    assert_eq!(error.message(), "sorry, too many clients already");
+    // Those that are in can still be cancelled, and a place that is left is free again.
+    clients[0].cancel_token().cancel_query(NoTls).await.expect("a cancel request needs no place");
+    drop(clients.pop());
+    let started = Instant::now();
+    while server.config().connect(NoTls).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(10), "the place is not given back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn half_a_handshake_ends_and_takes_no_place() {
+    let configured = start("max_connections = 1\nlogin_timeout_seconds = 2", &[]);
+    let server = &configured.server;
+    let files = server.open_files();
+    let mut silent: Vec<Raw> = (0..20).map(|_| Raw::open(server)).collect();
+    for (index, raw) in silent.iter_mut().enumerate() {
+        raw.send_bytes(&b"\0\0\0\x20\0\x03\0\0user"[..index % 13]);
+    }
+    // The one place is free although twenty sockets wait.
+    let client = server.connect().await;
+    for raw in &mut silent {
+        assert!(raw.rest().is_empty(), "nobody is spoken to who has not said who it is");
+    }
+    client.query_one("SELECT 1", &[]).await.expect("the login is long done");
+    assert!(server.open_files() <= files + 2 + 2, "{} files, {files} before", server.open_files());
+}
+
+/// Statements that once ended a server, or kept it for minutes, each with what must come of it.
+fn monsters() -> Vec<(&'static str, String, &'static str)> {
+    let chain = |part: &str, times: usize| format!("SELECT {}1", part.repeat(times));
+    let nested =
+        |open: &str, close: &str, depth: usize| format!("SELECT {}1{}", open.repeat(depth), close.repeat(depth));
+    let ors = |count: usize| {
+        let parts: Vec<String> = (0..count).map(|n| format!("x = {n}")).collect();
+        format!("SELECT count(*) FROM generate_series(1, 10) AS t (x) WHERE {}", parts.join(" OR "))
+    };
+    vec![
+        ("a sum of a hundred thousand", chain("1 + ", 100_000), "54001"),
+        ("a sum of four hundred", chain("1 + ", 400), ""),
+        ("two thousand alternatives", ors(2_000), ""),
+        ("twenty thousand alternatives", ors(20_000), ""),
+        ("a million alternatives", ors(1_000_000), "54001"),
+        ("a thousand queries", format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(1_000)), ""),
+        ("calls in calls", nested("abs(", ")", 100), ""),
+        ("more calls in calls", nested("abs(", ")", 390), "54001"),
+        ("parentheses", nested("(", ")", 20_000), "54001"),
+        ("chains in parentheses", nested("(", " + 1 + 1 + 1 + 1 + 1)", 120), "54001"),
+        ("negations", nested("NOT ", "", 20_000), "54001"),
+        ("casts", format!("SELECT 1{}", "::bigint".repeat(50_000)), "54001"),
+        ("subscripts", format!("SELECT a{} FROM (SELECT ARRAY[1] AS a) AS t", "[1]".repeat(50_000)), "54001"),
+        ("joins", format!("SELECT 1 FROM (SELECT 1) AS a{}", " JOIN (SELECT 1) AS b ON true".repeat(10_000)), "54001"),
+        ("a list of a hundred thousand", format!("SELECT 1 IN ({}1)", "2,".repeat(100_000)), ""),
+        ("seventeen megabytes", format!("SELECT '{}'", "x".repeat(17 << 20)), "54000"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_ends_the_server_or_keeps_it_for_itself() {
+    let configured = start("", &[]);
+    let server = &configured.server;
+    let bystander = server.connect().await;
+    for (name, sql, expected) in monsters() {
+        let client = server.connect().await;
+        client.batch_execute("SET statement_timeout = '60s'").await.expect("it can be set");
+        let started = Instant::now();
+        let running = tokio::spawn(async move { client.simple_query(&sql).await.map(|_| ()) });
+        let mut slowest = Duration::ZERO;
+        while !running.is_finished() {
+            let asked = Instant::now();
+            bystander.simple_query("SELECT 1").await.expect("others go on");
+            slowest = slowest.max(asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        match running.await.expect("the task does not panic") {
+            Ok(()) => assert_eq!(expected, "", "{name} is answered"),
+            Err(error) => assert_eq!(failure::<()>(Err(error)).0, expected, "{name}"),
+        }
+        assert!(started.elapsed() < Duration::from_secs(50), "{name} took {:?}", started.elapsed());
+        assert!(slowest < Duration::from_secs(5), "{name}: others waited {slowest:?}");
+    }
+}
+
+/// Each name is used twice by the next one: the plan doubles with every line.
+fn doubling(lines: usize) -> String {
+    let parts: Vec<String> =
+        (1..=lines).map(|n| format!("c{n} AS (SELECT a.x FROM c{} AS a, c{} AS b)", n - 1, n - 1)).collect();
+    format!("WITH c0 AS (SELECT 1 AS x), {} SELECT count(*) FROM c{lines}", parts.join(", "))
+}
+
+#[tokio::test]
+async fn planning_is_given_up_with_the_statement() {
+    let configured = start("", &["--threads", "1"]);
+    let client = configured.server.connect().await;
+    let endless = failure(client.simple_query(&doubling(40)).await);
+    assert_eq!(endless.0, "54001", "{}", endless.1);
+    // The largest that is planned at all, and how long that takes.
+    let mut lines = 12;
+    let whole = loop {
+        let started = Instant::now();
+        match client.simple_query(&format!("EXPLAIN {}", doubling(lines))).await {
+            Ok(_) => break started.elapsed(),
+            Err(_) => lines -= 1,
+        }
+    };
+    client.batch_execute("SET statement_timeout = '100ms'").await.expect("it can be set");
+    assert_eq!(failure(client.simple_query(&doubling(lines)).await).0, "57014");
+    // There is one thread for queries, and it is free long before the plan would have been done.
+    let started = Instant::now();
+    client.batch_execute("RESET statement_timeout; SELECT 1").await.expect("the thread is free");
+    assert!(started.elapsed() < whole / 2, "free after {:?}, planned in {whole:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_idle_transaction_ends_where_it_may_not_be_idle() {
+    let server = Server::shared();
+    let client = server.connect().await;
+    client.batch_execute("SET idle_in_transaction_session_timeout = '300ms'; BEGIN").await.expect("a block begins");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(client.simple_query("SELECT 1").await.is_err());
+    assert!(client.is_closed());
+    let patient = server.connect().await;
+    patient.batch_execute("SET idle_in_transaction_session_timeout = '300ms'").await.expect("it can be set");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    patient.simple_query("SELECT 1").await.expect("no transaction is open");
+}
+
+#[tokio::test]
+async fn a_statement_has_its_share_of_memory_and_of_the_disk() {
+    let sort = "SELECT count(*) FROM (SELECT n FROM generate_series(1, 3000000) AS t (n) ORDER BY md5(n::text)) AS s";
+    let aggregate = "SELECT count(*) FROM (SELECT array_agg(n) FROM generate_series(1, 20000000) AS t (n)) AS s";
+    let configured = start("memory_limit = '256MiB'\nstatement_memory_limit = '32MiB'\nspill_limit = '8MiB'", &[]);
+    let client = configured.server.connect().await;
+    let (state, message) = failure(client.simple_query(sort).await);
+    assert_eq!(state, "53100", "{message}");
+    let error = client.simple_query(aggregate).await.expect_err("the array takes 160 MB");
+    let error = db_error(&error);
+    assert_eq!(error.code().code(), "53200", "{error}");
+    assert!(error.detail().is_some_and(|detail| detail.contains("share of 33554432 bytes")), "{error:?}");
+    client.simple_query("SELECT 1").await.expect("the connection works on");
+    let roomy = start("memory_limit = '256MiB'\nstatement_memory_limit = '64MiB'\nspill_limit = '1GiB'", &[]);
+    connect(&roomy.server.config()).await.simple_query(sort).await.expect("it spills and ends");
+}
