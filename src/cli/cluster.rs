@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use tokio_util::sync::CancellationToken;
 
 use super::serve::stop_at_signal;
 use super::{CheckArgs, ClusterArgs};
@@ -15,6 +14,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::error::Result;
 use crate::lake::{CheckReport, ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, check_folder, cluster};
 use crate::limits;
+use crate::wire::Shutdown;
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -87,8 +87,9 @@ async fn watched<T: Send + 'static>(
 ) -> Result<T> {
     let engine = Engine::new(&EngineOptions { threads: Some(thread_count), ..EngineOptions::default() })?;
     let meter = Arc::new(ClusterMeter::default());
-    let signal = CancellationToken::new();
-    stop_at_signal(signal.clone())?;
+    let shutdown = Shutdown::default();
+    stop_at_signal(shutdown.clone())?;
+    let signal = shutdown.begin;
     let mut work = std::pin::pin!(start(&engine, Arc::clone(&meter)).join());
     let mut display = Display::new(names);
     loop {

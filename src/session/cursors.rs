@@ -113,8 +113,8 @@ pub(super) fn open(session: &Session, declared: Declared, rows: Rows) -> Result<
         return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
     }
     let columns = rows.columns.clone();
-    // The cursor has a token of its own: the one of this statement ends with it.
-    let flow = session.start(rows, CancellationToken::new(), Ok);
+    // The cursor has a token and an account of its own: those of this statement end with it.
+    let flow = session.start(rows, CancellationToken::new(), &Arc::default(), Ok);
     let held = Arc::new(tokio::sync::Mutex::new(Held::new(flow)));
     let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block };
     session.cursors.0.lock().insert(name, Arc::new(cursor));
