@@ -13,7 +13,7 @@ shift
 binary=$(realpath "$binary")
 python=${PYTHON:-python3}
 scripts=("$@")
-((${#scripts[@]})) || scripts=(psql.sh terminal.py psycopg_client.py grammar.py)
+((${#scripts[@]})) || scripts=(psql.sh terminal.py psycopg_client.py grammar.py logins.py)
 
 work=$(mktemp -d)
 server=
@@ -51,7 +51,7 @@ fi
 # What psql and psycopg connect to; the rest of the surroundings must not matter.
 export PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=tributary PGUSER=ana PGCONNECT_TIMEOUT=10
 unset PGOPTIONS PGSERVICE PGSSLMODE PGTZ PGDATESTYLE PGCLIENTENCODING
-export SERVER_PID=$server LAKE=$work/lake LC_ALL=C.UTF-8 PAGER=cat PSQLRC=/dev/null PSQL_HISTORY=/dev/null TZ=UTC
+export TRIBUTARY=$binary SERVER_PID=$server LAKE=$work/lake LC_ALL=C.UTF-8 PAGER=cat PSQLRC=/dev/null PSQL_HISTORY=/dev/null TZ=UTC
 
 failed=()
 for script in "${scripts[@]}"; do
