@@ -3,9 +3,12 @@
 //! Chains of operators are parsed in a loop and become trees as deep as they are long, which the parser's own limit
 //! does not see. Planning, evaluation and `Drop` recurse into them, and much of planning takes the square of the depth.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArguments, ObjectNamePart, Query, Statement, Visit, Visitor, visit_relations,
+};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
@@ -54,6 +57,59 @@ pub(super) fn check_subqueries(statement: &Statement) -> Result<()> {
             Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
                 .with_hint("Put them into FROM, or name them with WITH."))
         }
+    }
+}
+
+/// Fails with 54001 if the names of WITH, each put in where it is used, make more than [`limits::PLAN_NODES`] queries.
+///
+/// The planner puts them in so, and walks what it has at every step: each name used twice by the next one is a
+/// statement of a few lines that is never planned. A name counts by what it is said to be, wherever it is said.
+pub(super) fn check_with(statement: &Statement) -> Result<()> {
+    let mut definitions: Vec<(String, Vec<String>)> = vec![];
+    let mut count = CollectDefinitions(&mut definitions);
+    let _ = statement.visit(&mut count);
+    let mut weights: HashMap<&str, usize> = definitions.iter().map(|(name, _)| (name.as_str(), 1)).collect();
+    // Each round follows the names a step further; a weight over the limit ends it.
+    for _ in 0..definitions.len() {
+        let mut is_settled = true;
+        for (name, used) in &definitions {
+            let weight = used.iter().fold(1usize, |sum, used| {
+                let own = used == name;
+                sum.saturating_add(if own { 0 } else { weights.get(used.as_str()).copied().unwrap_or(0) })
+            });
+            if weight > limits::PLAN_NODES {
+                let message = format!("the names of WITH stand for more than {} queries", limits::PLAN_NODES);
+                return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+                    .with_hint("A name that is used twice counts twice: keep what is used often as a table."));
+            }
+            is_settled &= weights.get(name.as_str()) >= Some(&weight);
+            weights.entry(name).and_modify(|known| *known = weight.max(*known));
+        }
+        if is_settled {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The names of WITH, and for each the tables that its query names, as often as it does.
+struct CollectDefinitions<'a>(&'a mut Vec<(String, Vec<String>)>);
+
+impl Visitor for CollectDefinitions<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for definition in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let mut used = vec![];
+            let _ = visit_relations(&definition.query, |name| {
+                if let [ObjectNamePart::Identifier(name)] = name.0.as_slice() {
+                    used.push(name.value.to_lowercase());
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            self.0.push((definition.alias.name.value.to_lowercase(), used));
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -271,9 +327,7 @@ mod tests {
     #[test]
     fn chains_are_as_deep_as_they_are_long() {
         let depth = limits::EXPRESSION_DEPTH;
-        for part in
-            ["1 + ", "1 = ", "'a' || ", "x::int::", "NOT ", "x IS DISTINCT FROM ", "x LIKE ", "a.", "x COLLATE "]
-        {
+        for part in ["1 + ", "1 = ", "'a' || ", "x::int::", "NOT ", "x IS DISTINCT FROM ", "x LIKE ", "x COLLATE "] {
             let most = depth / part.matches("::").count().max(1);
             assert_eq!(edge("SELECT ", part, "1", most), [true, false], "{part}");
         }
@@ -296,8 +350,9 @@ mod tests {
         let half = "1 + ".repeat(limits::EXPRESSION_DEPTH / 2 + 1);
         assert!(is_allowed(&format!("SELECT ({half}1) , ({half}1)")));
         assert!(!is_allowed(&format!("SELECT ({half}1) + {half}1")));
-        assert!(!is_allowed(&format!("SELECT {half}({half}1)")));
-        assert!(!is_allowed(&format!("SELECT {half}CASE WHEN true THEN {half}1 END")));
+        // What stands last in a chain is not below it.
+        assert!(is_allowed(&format!("SELECT {half}({half}1)")));
+        assert!(!is_allowed(&format!("SELECT CASE WHEN true THEN {half}1 END + {half}1")));
         // CASE is a bracket: it does not begin the count anew.
         assert!(!is_allowed(&format!("SELECT {}1", "CASE WHEN a THEN 1 END + ".repeat(limits::EXPRESSION_DEPTH + 1))));
     }
@@ -316,8 +371,9 @@ mod tests {
         let depth = limits::SUBQUERY_DEPTH;
         let is_allowed = |open: &str, close: &str, depth: usize| {
             let text = format!("SELECT {}1{}", open.repeat(depth), close.repeat(depth));
-            let statement = Parser::parse_sql(&PostgreSqlDialect {}, &text).unwrap().remove(0);
-            check_subqueries(&statement).is_ok()
+            let dialect = PostgreSqlDialect {};
+            let parser = Parser::new(&dialect).with_recursion_limit(limits::PARSER_DEPTH).try_with_sql(&text);
+            check_subqueries(&parser.unwrap().parse_statement().unwrap()).is_ok()
         };
         for (open, close) in
             [("(SELECT ", ")"), ("EXISTS (SELECT ", ")"), ("1 IN (SELECT ", ")"), ("ARRAY(SELECT ", ")")]
@@ -326,6 +382,27 @@ mod tests {
             assert!(!is_allowed(open, close, depth + 1), "{open}");
         }
         assert!(is_allowed("* FROM (SELECT ", ") AS t", 3 * depth));
+    }
+
+    #[test]
+    fn names_that_double_are_refused_and_names_that_follow_each_other_are_not() {
+        let is_allowed = |text: &str| {
+            let statement = Parser::parse_sql(&PostgreSqlDialect {}, text).unwrap().remove(0);
+            check_with(&statement).is_ok()
+        };
+        let chain = |uses: &str, lines: usize| {
+            let lines: Vec<String> = (1..=lines)
+                .map(|n| format!("c{n} AS (SELECT 1 FROM {})", uses.replace('#', &(n - 1).to_string())))
+                .collect();
+            format!("WITH c0 AS (SELECT 1), {} SELECT 1 FROM c0", lines.join(", "))
+        };
+        assert!(is_allowed(&chain("c#", 300)));
+        assert!(is_allowed(&chain("c# AS a, c# AS b", 10)));
+        assert!(!is_allowed(&chain("c# AS a, c# AS b", 20)));
+        // Inside of each other they double as well.
+        let inner = chain("c# AS a, c# AS b", 20);
+        assert!(!is_allowed(&format!("SELECT 1 FROM ({inner}) AS t")));
+        assert!(is_allowed("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r AS a) SELECT 1 FROM r"));
     }
 
     #[test]

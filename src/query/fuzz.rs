@@ -160,7 +160,7 @@ fn every_text_is_a_statement_or_an_error_and_soon() {
         for _ in 0..20_000 {
             look(&mutated(&corpus, &mut random));
         }
-        assert!(read_count > 3_000, "only {read_count} statements were read");
+        assert!(read_count > 1_500, "only {read_count} statements were read");
         assert!(slowest.0 < Duration::from_secs(5), "{slowest:?}");
     });
     work.unwrap().join().unwrap();

@@ -114,6 +114,7 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
         let mut statement = statement.map_err(|e| parser_error(text, e))?;
         balance::balance(&mut statement);
         complexity::check_subqueries(&statement)?;
+        complexity::check_with(&statement)?;
         Kind::Sql(Box::new(statement))
     };
     Ok(Parsed { text: statement_text, source: Arc::clone(text), kind: Sealed::new(kind) })

@@ -79,8 +79,8 @@ impl Run {
         let statement = registry.logs_statements().then_some(self.text.as_str());
         tracing::info!(
             target: "tributary::statement",
-            user = ?identity.user,
-            database = %identity.database,
+            user = identity.user.as_str(),
+            database = identity.database.as_str(),
             pid = identity.process_id,
             duration_ms = duration.as_micros() as f64 / 1000.0,
             rows,

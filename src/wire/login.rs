@@ -96,7 +96,7 @@ impl Connection {
             Step::Answered(waiting) => {
                 let Some(proof) = waiting.last(answer).map_err(errors::fatal)? else {
                     let user = user_of(&parameters).unwrap_or_default();
-                    tracing::warn!(user = ?user, client = %client.socket_addr().ip(), "password authentication failed");
+                    tracing::warn!(user, client = %client.socket_addr().ip(), "password authentication failed");
                     let message = format!("password authentication failed for user \"{user}\"");
                     return Err(errors::fatal(Error::new(SqlState::INVALID_PASSWORD, message)));
                 };

@@ -14,7 +14,7 @@ binary=$(realpath "$binary")
 python=${PYTHON:-python3}
 scripts=("$@")
 ((${#scripts[@]})) || scripts=(psql.sh terminal.py psycopg_client.py psycopg_cursors.py psycopg2_client.py asyncpg_client.py sqlalchemy_client.py
-    pandas_client.py JdbcClient.java node/client.cjs object_store.py grammar.py)
+    pandas_client.py JdbcClient.java node/client.cjs object_store.py grammar.py logins.py)
 
 work=$(mktemp -d)
 server=

@@ -106,7 +106,7 @@ async fn every_statement_leaves_one_line_and_no_text_of_it() {
     let configured = start("log_format = 'json'", &[]);
     let mut client = configured.server.connect().await;
     let pid = pid(&client).await;
-    client.simple_query("SELECT 'secret' FROM generate_series(1, 10) AS t (n) ORDER BY n").await.expect("rows");
+    client.simple_query("SELECT 'secret' FROM generate_series(1, 10) AS t (n) ORDER BY -n").await.expect("rows");
     let _ = client.simple_query("SELECT secret_column FROM people").await;
     let _ = client.simple_query("SELEC secret").await;
     client.simple_query("SELECT count(*) FROM by_day WHERE orders > 2").await.expect("a row");
@@ -138,7 +138,7 @@ async fn every_statement_leaves_one_line_and_no_text_of_it() {
     assert_eq!(sorted, expected_sorted, "{lines:#?}");
     for line in &lines {
         assert_eq!((&line["pid"], &line["database"]), (&Value::from(pid), &Value::from("tributary")), "{line}");
-        assert_eq!(line["user"], "\"ana\"");
+        assert_eq!(line["user"], "ana");
         assert!(line["duration_ms"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 60_000.0), "{line}");
     }
     assert!(lines[1]["peak_memory_bytes"].as_u64() > Some(0), "a sort takes memory: {}", lines[1]);
