@@ -97,7 +97,7 @@ def a_long_answer_comes_in_chunks(engine):
     equal(int(pd.concat(parts)["twice"].sum()), 10_500 * 10_501)
 
 
-@of_each(ENGINES, wrong_today="DECLARE is not supported")
+@of_each(ENGINES)
 def chunks_come_from_a_server_side_cursor(engine):
     with engine.connect().execution_options(stream_results=True, max_row_buffer=1000) as connection:
         total = rows = 0

@@ -118,7 +118,7 @@ def uuids_come_back():
         equal(value("select %s", [[VISITOR]], connection), [VISITOR])
 
 
-@wrong_today("there is no type json to cast to")
+@check
 def json_comes_back():
     equal(value("select %s::jsonb", [extras.Json({"utm": "spring", "steps": [1, None]})]), {"utm": "spring", "steps": [1, None]})
 
@@ -208,7 +208,7 @@ def a_funnel_takes_values():
 # ---- named cursors
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_named_cursor_reads_in_portions():
     with connect(autocommit=False) as connection, connection.cursor("portions") as cursor:
         cursor.itersize = 1000
@@ -216,7 +216,7 @@ def a_named_cursor_reads_in_portions():
         equal([number for (number,) in cursor], list(range(1, 10_501)))
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_named_cursor_gives_some_and_the_rest():
     with connect(autocommit=False) as connection, connection.cursor("Some of them") as cursor:
         cursor.execute("select n from generate_series(1, 10) as t(n) order by n")
@@ -227,7 +227,7 @@ def a_named_cursor_gives_some_and_the_rest():
         equal(cursor.fetchall(), [(n,) for n in range(7, 11)])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_named_cursor_with_hold_outlives_its_transaction():
     connection = connect(autocommit=False)
     cursor = connection.cursor("held", withhold=True)

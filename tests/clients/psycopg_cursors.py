@@ -35,7 +35,7 @@ def fails(error, action):
 # ---- server-side cursors
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_server_side_cursor_reads_in_portions():
     with psycopg.connect() as connection, connection.cursor("portions") as cursor:
         cursor.itersize = 1000
@@ -43,7 +43,7 @@ def a_server_side_cursor_reads_in_portions():
         equal([number for (number,) in cursor], list(range(1, 10_501)))
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_server_side_cursor_gives_one_row_some_and_the_rest():
     with psycopg.connect() as connection, connection.cursor("some") as cursor:
         cursor.execute(numbers(10))
@@ -54,7 +54,7 @@ def a_server_side_cursor_gives_one_row_some_and_the_rest():
         equal(cursor.fetchmany(3), [])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_server_side_cursor_describes_its_columns_before_a_row_is_read():
     with psycopg.connect() as connection, connection.cursor("described") as cursor:
         cursor.execute("select user_id, event_time, revenue, 1::numeric(6, 2) as price from events")
@@ -62,7 +62,7 @@ def a_server_side_cursor_describes_its_columns_before_a_row_is_read():
         equal([c.type_code for c in cursor.description], [25, 1114, 701, 1700])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_server_side_cursor_takes_parameters():
     with psycopg.connect() as connection, connection.cursor("buyers") as cursor:
         cursor.execute("select user_id, revenue from events where event = %s and revenue >= %s order by user_id", ["purchase", 20])
@@ -75,14 +75,14 @@ def a_server_side_cursor_takes_parameters():
         equal(cursor.fetchall(), [("Ana", 2), ("Bo", 1), ("Eve", 0), ("李雷", 2), ("韩梅梅", 1)])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_server_side_cursor_reads_binary():
     with psycopg.connect() as connection, connection.cursor("binary", binary=True) as cursor:
         cursor.execute("select i64, money, moment, numbers from types where row_id = 1")
         equal(cursor.fetchall(), [(-64, Decimal("59.90"), datetime(2026, 3, 1, 9, 30, 0, 250_000), [1, None, 3])])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def two_cursors_of_one_transaction_are_read_in_turns():
     with psycopg.connect() as connection, connection.cursor("one") as one, connection.cursor("Other one") as other:
         one.execute(numbers(3000))
@@ -91,7 +91,7 @@ def two_cursors_of_one_transaction_are_read_in_turns():
             equal((one.fetchone(), other.fetchone()), ((number,), (number * 10,)))
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_cursor_with_hold_outlives_its_transaction():
     with psycopg.connect() as connection:
         cursor = connection.cursor("held", withhold=True)
@@ -103,21 +103,21 @@ def a_cursor_with_hold_outlives_its_transaction():
         connection.commit()
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_cursor_with_hold_needs_no_transaction():
     with psycopg.connect(autocommit=True) as connection, connection.cursor("held", withhold=True) as cursor:
         cursor.execute(numbers(3))
         equal(cursor.fetchall(), [(1,), (2,), (3,)])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_cursor_without_hold_needs_a_transaction():
     with psycopg.connect(autocommit=True) as connection:
         error = fails(errors.NoActiveSqlTransaction, lambda: connection.cursor("lost").execute(numbers(3)))
         contains(str(error), "DECLARE CURSOR can only be used in transaction blocks")
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_cursor_without_hold_ends_with_its_transaction():
     with psycopg.connect() as connection:
         cursor = connection.cursor("short")
@@ -142,7 +142,7 @@ def a_scrollable_cursor_moves_forward_and_back():
         equal(cursor.fetchall(), [(99,), (100,)])
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_forward_only_cursor_does_not_go_back():
     with psycopg.connect() as connection, connection.cursor("forward", scrollable=False) as cursor:
         cursor.execute(numbers(100))
@@ -152,7 +152,7 @@ def a_forward_only_cursor_does_not_go_back():
         contains(str(error), "cursor can only scan forward")
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_name_is_taken_until_its_cursor_is_closed():
     with psycopg.connect() as connection:
         first = connection.cursor("taken")
@@ -164,7 +164,7 @@ def a_name_is_taken_until_its_cursor_is_closed():
         contains(str(error), 'cursor "taken" already exists')
 
 
-@wrong_today(NO_DECLARE)
+@check
 def an_error_inside_a_cursor_comes_with_its_rows():
     with psycopg.connect() as connection:
         cursor = connection.cursor("broken")
@@ -184,7 +184,7 @@ def pg_cursors_shows_what_is_open():
         contains(shown[3].lower(), "select 1 as one")
 
 
-@wrong_today(NO_DECLARE)
+@check
 def a_cursor_left_early_costs_nothing():
     with psycopg.connect() as connection:
         with connection.cursor("early") as cursor:
@@ -196,7 +196,7 @@ def a_cursor_left_early_costs_nothing():
 # ---- savepoints
 
 
-@wrong_today(NO_SAVEPOINT)
+@check
 def a_block_in_a_block_rolls_back_alone():
     with psycopg.connect(autocommit=True) as connection:
         with connection.transaction():
@@ -215,7 +215,7 @@ def a_block_in_a_block_rolls_back_alone():
         connection.execute("drop view outer_view")
 
 
-@wrong_today(NO_SAVEPOINT)
+@check
 def a_savepoint_brings_back_what_set_local_changed():
     with psycopg.connect() as connection:
         connection.execute("set local timezone = 'Asia/Shanghai'")
@@ -261,7 +261,7 @@ def rows_become_what_the_program_wants():
         equal(connection.cursor(row_factory=rows.scalar_row).execute("select 5").fetchone(), 5)
 
 
-@wrong_today("there is no type json to cast to")
+@check
 def json_goes_in_and_comes_out():
     document = {"utm": "spring", "steps": [1, 2.5, None], "茶": True}
     with psycopg.connect() as connection:

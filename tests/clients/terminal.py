@@ -26,7 +26,7 @@ class Terminal:
             ["psql", "-X"], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
-        self.read_until("=> ")
+        self.read_until("=# ")
 
     def read_until(self, fragment, seconds=10):
         """What is printed up to a fragment."""
@@ -60,11 +60,11 @@ class Terminal:
 def the_prompt_tells_the_state_of_the_transaction():
     with Terminal() as psql:
         psql.type("begin;\n")
-        psql.read_until("tributary=*> ")
+        psql.read_until("tributary=*# ")
         psql.type("select 1 / 0;\n")
-        psql.read_until("tributary=!> ")
+        psql.read_until("tributary=!# ")
         psql.type("rollback;\n")
-        psql.read_until("tributary=> ")
+        psql.read_until("tributary=# ")
 
 
 @check
@@ -75,7 +75,7 @@ def ctrl_c_stops_the_statement_and_the_connection_lives():
         time.sleep(1)
         started = time.monotonic()
         psql.type("\x03")
-        contains(psql.read_until("=> ", 5), "canceling statement due to user request")
+        contains(psql.read_until("=# ", 5), "canceling statement due to user request")
         assert time.monotonic() - started < 2, "cancel took more than two seconds"
         psql.type("select 40 + 2 as answer;\n")
         psql.read_until("42")
@@ -129,13 +129,13 @@ def tab_completes_settings():
 def tab_completes_in_a_failed_transaction_without_harm():
     with Terminal() as psql:
         psql.type("begin;\n")
-        psql.read_until("=*> ")
+        psql.read_until("=*# ")
         psql.type("select * from nowhere;\n")
-        psql.read_until("=!> ")
+        psql.read_until("=!# ")
         psql.type("select * from eve\t\t")
         psql.read_until("select * from eve")
         psql.type("\x15rollback;\n")
-        psql.read_until("tributary=> ")
+        psql.read_until("tributary=# ")
 
 
 @check

@@ -46,8 +46,8 @@ async fn every_session_that_differs_has_its_reason() {
          compared AS (
              SELECT x.domain_sessionid, count(*) AS visit_count, count(DISTINCT v.domain_userid) AS user_count,
                     max(v.id_count) AS id_count,
-                    extract(epoch FROM min(v.started_at) - x.start_tstamp) AS starts_later_s,
-                    extract(epoch FROM max(v.ended_at) - x.end_tstamp) AS ends_later_s,
+                    date_part('epoch', min(v.started_at) - x.start_tstamp) AS starts_later_s,
+                    date_part('epoch', max(v.ended_at) - x.end_tstamp) AS ends_later_s,
                     sum(v.event_count) - x.total_events AS more_events
              FROM expected_sessions AS x
              JOIN places AS p ON p.domain_sessionid = x.domain_sessionid

@@ -18,6 +18,11 @@ fn the_corpus_parses_alike_under_both_dialects() {
             assert!(ours.is_ok() && postgres.is_err(), "{statement}: {ours:?}");
             continue;
         }
+        // What ours leaves out, because it would read every argument of every call twice.
+        if statement.contains("json_object(") {
+            assert!(ours.is_err() && postgres.is_ok(), "{statement}: {ours:?}");
+            continue;
+        }
         match &postgres {
             Ok(_) => read += 1,
             Err(_) => refused += 1,
