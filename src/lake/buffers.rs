@@ -80,6 +80,7 @@ impl Drop for Piece {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range of bytes is read")]
 mod tests {
     use super::*;
 

@@ -71,7 +71,7 @@ fn rewrite_cast(operand: &mut Box<Expr>, data_type: &DataType) {
         && let Some(whole) = rounded(&number.to_string())
     {
         // A constant with a point is exact: 2.5 is rounded up, where a float would be rounded to even.
-        *value = Value::Number(whole.into(), *is_long).with_empty_span();
+        *value = Value::Number(whole, *is_long).with_empty_span();
     }
 }
 

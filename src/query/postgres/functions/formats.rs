@@ -31,7 +31,7 @@ const MICROS_PER_SECOND: f64 = 1_000_000.0;
 /// The four functions.
 pub fn functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
     static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 4]> = LazyLock::new(|| {
-        [Body::ToChar, Body::ToDate, Body::ToTimestamp, Body::ToNumber].map(|body| {
+        [Body::Char, Body::Date, Body::Timestamp, Body::Number].map(|body| {
             let signature = Signature::user_defined(Volatility::Stable);
             Arc::new(ScalarUDF::new_from_impl(FormatFunction { body, signature }))
         })
@@ -41,10 +41,10 @@ pub fn functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Body {
-    ToChar,
-    ToDate,
-    ToTimestamp,
-    ToNumber,
+    Char,
+    Date,
+    Timestamp,
+    Number,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -56,10 +56,10 @@ struct FormatFunction {
 impl ScalarUDFImpl for FormatFunction {
     fn name(&self) -> &str {
         match self.body {
-            Body::ToChar => "to_char",
-            Body::ToDate => "to_date",
-            Body::ToTimestamp => "to_timestamp",
-            Body::ToNumber => "to_number",
+            Body::Char => "to_char",
+            Body::Date => "to_date",
+            Body::Timestamp => "to_timestamp",
+            Body::Number => "to_number",
         }
     }
 
@@ -70,19 +70,17 @@ impl ScalarUDFImpl for FormatFunction {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let is_words = |given: &DataType| is_text(given) || given.is_null();
         let coerced = match (self.body, types) {
-            (Body::ToChar, [value, pattern]) if is_words(pattern) => {
+            (Body::Char, [value, pattern]) if is_words(pattern) => {
                 written_as(value).map(|value| vec![value, DataType::Utf8View])
             }
-            (Body::ToDate | Body::ToTimestamp, [text, pattern]) if is_words(text) && is_words(pattern) => {
+            (Body::Date | Body::Timestamp, [text, pattern]) if is_words(text) && is_words(pattern) => {
                 Some(vec![DataType::Utf8View; 2])
             }
             // A constant stays one: the scale of the answer depends on it.
-            (Body::ToNumber, [text, pattern]) if is_words(text) && is_words(pattern) => {
+            (Body::Number, [text, pattern]) if is_words(text) && is_words(pattern) => {
                 Some(vec![DataType::Utf8View, DataType::Utf8])
             }
-            (Body::ToTimestamp, [seconds]) if seconds.is_numeric() || seconds.is_null() => {
-                Some(vec![DataType::Float64])
-            }
+            (Body::Timestamp, [seconds]) if seconds.is_numeric() || seconds.is_null() => Some(vec![DataType::Float64]),
             _ => None,
         };
         coerced.ok_or_else(|| {
@@ -96,16 +94,16 @@ impl ScalarUDFImpl for FormatFunction {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         match self.body {
-            Body::ToChar => Ok(DataType::Utf8),
-            Body::ToDate => Ok(DataType::Date32),
-            Body::ToTimestamp => Ok(instant_type()),
-            Body::ToNumber => plan_err!("the type of to_number depends on its pattern"),
+            Body::Char => Ok(DataType::Utf8),
+            Body::Date => Ok(DataType::Date32),
+            Body::Timestamp => Ok(instant_type()),
+            Body::Number => plan_err!("the type of to_number depends on its pattern"),
         }
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let data_type = match self.body {
-            Body::ToNumber => {
+            Body::Number => {
                 let pattern = args.scalar_arguments.get(1).copied().flatten().and_then(ScalarValue::try_as_str);
                 let Some(pattern) = pattern else {
                     let message = "to_number with a pattern that is not a constant is not supported";
@@ -126,8 +124,8 @@ impl ScalarUDFImpl for FormatFunction {
         let zone = session_zone(&args.config_options);
         let data_type = args.return_field.data_type().clone();
         over_columns(&args, |columns| match (self.body, columns) {
-            (Body::ToChar, [values, patterns]) => to_char(values, texts(patterns)?, zone),
-            (Body::ToDate, [values, patterns]) => {
+            (Body::Char, [values, patterns]) => to_char(values, texts(patterns)?, zone),
+            (Body::Date, [values, patterns]) => {
                 let days = read_each(texts(values)?, texts(patterns)?, |text, pattern| {
                     let days = read::read(text, pattern)?.days;
                     let out_of_range = || Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range");
@@ -135,20 +133,20 @@ impl ScalarUDFImpl for FormatFunction {
                 });
                 Ok(Arc::new(days.collect::<Result<Date32Array, Error>>()?))
             }
-            (Body::ToTimestamp, [values, patterns]) => {
+            (Body::Timestamp, [values, patterns]) => {
                 let instants = read_each(texts(values)?, texts(patterns)?, |text, pattern| {
                     read::read(text, pattern)?.instant(zone)
                 });
                 let instants = instants.collect::<Result<TimestampMicrosecondArray, Error>>()?;
                 Ok(Arc::new(instants.with_timezone("UTC")))
             }
-            (Body::ToTimestamp, [seconds]) => {
+            (Body::Timestamp, [seconds]) => {
                 let seconds: &Float64Array = seconds.as_primitive::<Float64Type>();
                 let instants = seconds.iter().map(|seconds| seconds.map(instant_of_seconds).transpose());
                 let instants = instants.collect::<Result<TimestampMicrosecondArray, Error>>()?;
                 Ok(Arc::new(instants.with_timezone("UTC")))
             }
-            (Body::ToNumber, [values, patterns]) => to_numbers(values, patterns, &data_type),
+            (Body::Number, [values, patterns]) => to_numbers(values, patterns, &data_type),
             _ => exec_err!("function {} was called with {} arguments", self.name(), columns.len()),
         })
     }
