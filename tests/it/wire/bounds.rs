@@ -156,7 +156,8 @@ async fn an_idle_transaction_ends_where_it_may_not_be_idle() {
 async fn a_statement_has_its_share_of_memory_and_of_the_disk() {
     let sort = "SELECT count(k) FROM (SELECT k, row_number() OVER (ORDER BY k) AS r FROM \
                 (SELECT md5(n::text) AS k FROM generate_series(1, 1500000) AS t (n)) AS h) AS s WHERE r > 5";
-    let aggregate = "SELECT count(*) FROM (SELECT array_agg(n) FROM generate_series(1, 20000000) AS t (n)) AS s";
+    let aggregate =
+        "SELECT cardinality(a) FROM (SELECT array_agg(n) AS a FROM generate_series(1, 20000000) AS t (n)) AS s";
     let configured = start("memory_limit = '256MiB'\nstatement_memory_limit = '64MiB'\nspill_limit = '8MiB'", &[]);
     let client = configured.server.connect().await;
     let (state, message) = failure(client.simple_query(sort).await);
