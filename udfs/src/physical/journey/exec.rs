@@ -23,6 +23,7 @@ use datafusion::physical_plan::{
 };
 use futures::stream::{self, StreamExt};
 
+use super::answered::Answered;
 use super::buckets::Buckets;
 use super::gather::{Gathered, Gathering};
 use super::memory::{Memory, Part};
@@ -110,9 +111,8 @@ impl JourneyExec {
             room: Memory::new(context, false).part(),
             rows: 0,
             rest: None,
-            answered: None,
+            answered: Answered::new(context.session_config().batch_size()),
             schema: self.schema(),
-            batch_rows: context.session_config().batch_size(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         })
     }
@@ -266,10 +266,8 @@ struct Output {
     buckets: Buckets,
     /// Buckets that were not begun.
     left: Range<usize>,
-    /// Users that were answered and not yet handed on.
-    answered: Option<RecordBatch>,
+    answered: Answered,
     schema: SchemaRef,
-    batch_rows: usize,
     metrics: BaselineMetrics,
 }
 
@@ -282,9 +280,8 @@ impl Start {
             buckets: self.buckets,
             left: self.buckets.of_output(self.output),
             store,
-            answered: None,
+            answered: Answered::new(self.batch_rows),
             schema: self.schema,
-            batch_rows: self.batch_rows,
             metrics: self.metrics,
         })
     }
@@ -293,7 +290,7 @@ impl Start {
 impl Output {
     async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
         loop {
-            if let Some(batch) = self.next_answered() {
+            if let Some(batch) = self.answered.next() {
                 return Ok(Some((batch.record_output(&self.metrics), self)));
             }
             if self.left.is_empty() {
@@ -302,15 +299,6 @@ impl Output {
             let buckets = self.next_pass();
             self.answer(&buckets).await?;
         }
-    }
-
-    fn next_answered(&mut self) -> Option<RecordBatch> {
-        let answered = self.answered.take()?;
-        let rows = answered.num_rows().min(self.batch_rows);
-        if rows < answered.num_rows() {
-            self.answered = Some(answered.slice(rows, answered.num_rows() - rows));
-        }
-        (rows > 0).then(|| answered.slice(0, rows))
     }
 
     /// Neighbouring buckets, as long as they are small together. Where memory is short it is a shelf of the disk.
@@ -352,7 +340,7 @@ impl Output {
         let elapsed = self.metrics.elapsed_compute().clone();
         let _timer = elapsed.timer();
         if !self.table.is_empty() {
-            self.answered = Some(self.table.finish(&self.schema)?);
+            self.answered.put(self.table.finish(&self.schema)?);
         }
         self.room.shrink(self.table.bytes());
         Ok(())

@@ -1,5 +1,6 @@
 //! The operator that answers users in passes of a few thousand, and the rule that puts it in place.
 
+mod answered;
 mod blocks;
 mod buckets;
 mod disk;

@@ -7,6 +7,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::{BaselineMetrics, RecordOutput};
 use futures::StreamExt;
 
+use super::answered::Answered;
 use super::memory::Part;
 use super::runs::Runs;
 use super::table::Table;
@@ -23,17 +24,15 @@ pub(super) struct SortedOutput {
     pub rows: usize,
     /// Rows that came and are not in the table.
     pub rest: Option<RecordBatch>,
-    /// Users that were answered and not yet handed on.
-    pub answered: Option<RecordBatch>,
+    pub answered: Answered,
     pub schema: SchemaRef,
-    pub batch_rows: usize,
     pub metrics: BaselineMetrics,
 }
 
 impl SortedOutput {
     pub async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
         loop {
-            if let Some(batch) = self.next_answered() {
+            if let Some(batch) = self.answered.next() {
                 return Ok(Some((batch.record_output(&self.metrics), self)));
             }
             let rows = match self.rest.take() {
@@ -72,17 +71,8 @@ impl SortedOutput {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.answered = Some(self.table.finish(&self.schema)?);
+        self.answered.put(self.table.finish(&self.schema)?);
         self.rows = 0;
         self.room.try_resize(self.table.bytes())
-    }
-
-    fn next_answered(&mut self) -> Option<RecordBatch> {
-        let answered = self.answered.take()?;
-        let rows = answered.num_rows().min(self.batch_rows);
-        if rows < answered.num_rows() {
-            self.answered = Some(answered.slice(rows, answered.num_rows() - rows));
-        }
-        (rows > 0).then(|| answered.slice(0, rows))
     }
 }
