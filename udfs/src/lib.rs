@@ -19,6 +19,7 @@ mod sql;
 mod step_mask;
 mod tags;
 mod time;
+mod windows;
 mod written;
 
 pub use attribution::{attribute, attribute_totals, attribute_window};
