@@ -51,7 +51,8 @@ pub(super) async fn run(args: ClusterArgs) -> Result<ExitCode> {
             cluster(&runtime, &source, &target, &options, &meter).await
         })
     });
-    let ClusterReport { row_count, user_count, range_count, generation, source_byte_count, byte_count } = report.await?;
+    let ClusterReport { row_count, user_count, range_count, generation, source_byte_count, byte_count } =
+        report.await?;
     let appended = match (is_append, row_count) {
         (false, _) => String::new(),
         (true, 0) => ", nothing is appended".to_owned(),

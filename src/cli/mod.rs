@@ -129,7 +129,7 @@ struct DemoArgs {
 struct ClusterArgs {
     /// A file, a folder or a URL of Parquet, CSV or JSON lines: one table
     source: String,
-    /// The folder or URL to make; it must not exist, or be empty
+    /// The folder or URL to make; it must not exist, or be empty. With --append, the table to add to
     target: String,
     /// Add the rows to the clustered table at TARGET, in its ranges and with its keys and columns
     #[arg(long)]

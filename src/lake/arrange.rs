@@ -95,13 +95,15 @@ impl Layout {
         let (mut generations, mut merged_range_count) = (BTreeSet::new(), 0);
         for group in groups {
             let start = layer_counts.len();
+            let mut may_go_on = false;
             for (range, files) in group {
                 let is_merged = files.len() > 1;
-                let goes_on = layer_counts.len() > start && layer_counts.last().is_some_and(|n| (*n > 1) == is_merged);
-                if !goes_on {
+                let is_bounded = files.iter().all(|(_, file)| self.is_bounded(file));
+                if !(may_go_on && is_bounded && layer_counts.last().is_some_and(|n| (*n > 1) == is_merged)) {
                     layer_counts.push(0);
                     first_ranges.push(range);
                 }
+                may_go_on = is_bounded;
                 if is_merged {
                     merged_range_count += 1;
                     generations.extend(files.iter().map(|(generation, _)| *generation));
@@ -135,6 +137,17 @@ impl Layout {
                 merged_range_count,
             },
         }
+    }
+
+    /// Whether DataFusion can tell from its statistics that a file comes after others in one group.
+    ///
+    /// It cannot where all users or all times are NULL: such a range is a stretch of its own.
+    fn is_bounded(&self, file: &PartitionedFile) -> bool {
+        let Some(statistics) = &file.statistics else { return false };
+        self.key_places().into_iter().all(|key| {
+            let column = statistics.column_statistics.get(key);
+            column.is_some_and(|it| it.min_value.get_value().is_some() && it.max_value.get_value().is_some())
+        })
     }
 
     /// The partition of each range, and the points between partitions.

@@ -28,8 +28,8 @@ use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
-    Partitioning, PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
+    PlanProperties, ReplaceChildrenOptions,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -43,23 +43,57 @@ use super::arrange::{Merging, range_partitioning};
 /// statement's pool grants.
 ///
 /// Filters and projections go below it, so that rows which nobody wants are not merged; the keys are read in any case.
+/// Where nobody asks for the order, the layers of a stretch are read one after the other, and need no keys.
 #[derive(Debug)]
 pub(super) struct BucketMergeExec {
     layers: Vec<Arc<dyn ExecutionPlan>>,
-    /// User and time.
-    keys: LexOrdering,
+    by: By,
     merging: Arc<Merging>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// How the rows of a stretch are brought together.
+#[derive(Clone, Debug)]
+enum By {
+    /// Sorted by user and time.
+    Order(LexOrdering),
+    /// As they come. The user, if it is among the columns.
+    Users(Option<PhysicalSortExpr>),
+}
+
+impl By {
+    fn user(&self) -> Option<&PhysicalSortExpr> {
+        match self {
+            Self::Order(keys) => Some(keys.first()),
+            Self::Users(user) => user.as_ref(),
+        }
+    }
+
+    fn order(&self) -> Option<&LexOrdering> {
+        match self {
+            Self::Order(keys) => Some(keys),
+            Self::Users(_) => None,
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &PhysicalSortExpr> {
+        let user = if self.order().is_none() { self.user() } else { None };
+        self.order().into_iter().flatten().chain(user)
+    }
+}
+
 impl BucketMergeExec {
-    /// Over layers with a partition for each stretch of `merging`, each sorted by `keys`.
+    /// Over layers with a partition for each stretch of `merging`, each sorted by `keys`: user and time.
     pub(super) fn try_new(
         layers: Vec<Arc<dyn ExecutionPlan>>,
         keys: LexOrdering,
         merging: Arc<Merging>,
     ) -> Result<Self> {
+        Self::try_by(layers, By::Order(keys), merging)
+    }
+
+    fn try_by(layers: Vec<Arc<dyn ExecutionPlan>>, by: By, merging: Arc<Merging>) -> Result<Self> {
         let Some(first) = layers.first() else {
             return Err(internal_datafusion_err!("BucketMergeExec without a layer"));
         };
@@ -70,27 +104,29 @@ impl BucketMergeExec {
                 let expected = merging.layer_counts.len();
                 return Err(internal_datafusion_err!("BucketMergeExec: {stretch_count} stretches, not {expected}"));
             }
-            if !layer.equivalence_properties().ordering_satisfy(keys.clone())? {
+            if let Some(keys) = by.order()
+                && !layer.equivalence_properties().ordering_satisfy(keys.clone())?
+            {
                 return Err(internal_datafusion_err!("BucketMergeExec: a layer is not sorted by {keys}"));
             }
             if layer.schema().fields() != schema.fields() {
                 return Err(internal_datafusion_err!("BucketMergeExec: layers have other columns"));
             }
         }
-        let partitioning = range_partitioning(keys.first().clone(), &merging.points)
-            .unwrap_or(Partitioning::UnknownPartitioning(merging.partitions.len()));
+        let partitioning = by.user().and_then(|user| range_partitioning(user.clone(), &merging.points));
+        let partitioning = partitioning.unwrap_or(Partitioning::UnknownPartitioning(merging.partitions.len()));
         let properties = PlanProperties::new(
-            equivalences(&layers, &keys, schema)?,
+            equivalences(&layers, &by, schema)?,
             partitioning,
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        Ok(Self { layers, keys, merging, properties: Arc::new(properties), metrics })
+        Ok(Self { layers, by, merging, properties: Arc::new(properties), metrics })
     }
 
     fn over(&self, layers: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
-        Self::try_new(layers, self.keys.clone(), Arc::clone(&self.merging))
+        Self::try_by(layers, self.by.clone(), Arc::clone(&self.merging))
     }
 
     /// The one stretch that a partition consists of, if it does.
@@ -101,17 +137,13 @@ impl BucketMergeExec {
 }
 
 /// What is known of the rows of all layers together: their order, and columns that have one value in all of them.
-fn equivalences(
-    layers: &[Arc<dyn ExecutionPlan>],
-    keys: &LexOrdering,
-    schema: SchemaRef,
-) -> Result<EquivalenceProperties> {
+fn equivalences(layers: &[Arc<dyn ExecutionPlan>], by: &By, schema: SchemaRef) -> Result<EquivalenceProperties> {
     let each = layers.iter().map(|layer| layer.equivalence_properties().clone()).collect();
     // A value that is not known may be another in each layer.
     let constants = calculate_union(each, Arc::clone(&schema))?.constants().into_iter();
     let constants =
         constants.filter(|constant| matches!(constant.across_partitions, AcrossPartitions::Uniform(Some(_))));
-    let mut properties = EquivalenceProperties::new_with_orderings(schema, [keys.clone()]);
+    let mut properties = EquivalenceProperties::new_with_orderings(schema, by.order().cloned());
     properties.add_constants(constants)?;
     Ok(properties)
 }
@@ -119,12 +151,12 @@ fn equivalences(
 impl DisplayAs for BucketMergeExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let Merging { generation_count, merged_range_count, .. } = *self.merging;
+        let by = self.by.order().map_or_else(|| "none".to_owned(), |keys| format!("[{keys}]"));
         match format {
-            DisplayFormatType::TreeRender => write!(f, "by={}\ngenerations={generation_count}", self.keys),
+            DisplayFormatType::TreeRender => write!(f, "order={by}\ngenerations={generation_count}"),
             _ => write!(
                 f,
-                "BucketMergeExec: by=[{}], generations={generation_count}, ranges={merged_range_count}, partitioning={}",
-                self.keys,
+                "BucketMergeExec: order={by}, generations={generation_count}, ranges={merged_range_count}, partitioning={}",
                 self.properties.output_partitioning()
             ),
         }
@@ -141,11 +173,13 @@ impl ExecutionPlan for BucketMergeExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![Some(OrderingRequirements::from(self.keys.clone())); self.layers.len()]
+        vec![self.by.order().map(|keys| OrderingRequirements::from(keys.clone())); self.layers.len()]
     }
 
+    /// It makes an order of its own. Were it said to keep one, sorts by more than the keys would go below it, and be
+    /// undone by it.
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true; self.layers.len()]
+        vec![false; self.layers.len()]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -161,7 +195,7 @@ impl ExecutionPlan for BucketMergeExec {
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
         let mut recursion = TreeNodeRecursion::Continue;
-        for key in &self.keys {
+        for key in self.by.keys() {
             recursion = recursion.visit_sibling(|| f(&key.expr))?;
         }
         Ok(recursion)
@@ -185,7 +219,7 @@ impl ExecutionPlan for BucketMergeExec {
         };
         let reading = Reading {
             layers: self.layers.clone(),
-            keys: self.keys.clone(),
+            by: self.by.clone(),
             merging: Arc::clone(&self.merging),
             schema: self.schema(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
@@ -200,7 +234,9 @@ impl ExecutionPlan for BucketMergeExec {
     fn metrics(&self) -> Option<MetricsSet> {
         let mut metrics = self.metrics.clone_inner();
         let count = Count::new();
-        count.add(self.merging.generation_count);
+        if self.by.order().is_some() {
+            count.add(self.merging.generation_count);
+        }
         let value = MetricValue::Count { name: "merged_generations".into(), count };
         metrics.push(Arc::new(Metric::new(value, None)));
         Some(metrics)
@@ -226,11 +262,12 @@ impl ExecutionPlan for BucketMergeExec {
     fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let wanted = projection.expr();
         let mut below = wanted.to_vec();
-        let mut keys = Vec::with_capacity(self.keys.len());
-        for key in &self.keys {
+        let mut keys = Vec::new();
+        for key in self.by.keys() {
             let known = below.iter().position(|given| given.expr.eq(&key.expr));
             let (place, name) = match (known, key.expr.downcast_ref::<Column>()) {
                 (Some(place), _) => (place, below[place].alias.clone()),
+                (None, _) if self.by.order().is_none() => continue,
                 // Filters look for columns by their names, so a name must not mean two.
                 (None, Some(column)) if below.iter().all(|given| given.alias != column.name()) => {
                     below.push(ProjectionExpr::new(Arc::clone(&key.expr), column.name()));
@@ -245,21 +282,37 @@ impl ExecutionPlan for BucketMergeExec {
         if below.len() > width || (below.len() == width && !is_computing) {
             return Ok(None);
         }
-        let Some(keys) = LexOrdering::new(keys) else { return Ok(None) };
-        let schema = projection.schema();
-        let project = |exprs: &[ProjectionExpr], input: &Arc<dyn ExecutionPlan>| -> Result<Arc<dyn ExecutionPlan>> {
-            let input = Arc::clone(input);
-            Ok(Arc::new(ProjectionExec::try_new_with_schema_metadata(exprs.to_vec(), input, schema.as_ref())?))
+        let by = match (&self.by, LexOrdering::new(keys)) {
+            (By::Order(_), Some(keys)) => By::Order(keys),
+            (By::Order(_), None) => return Ok(None),
+            (By::Users(_), user) => By::Users(user.map(|user| user.first().clone())),
         };
-        let layers = self.layers.iter().map(|layer| project(&below, layer)).collect::<Result<Vec<_>>>()?;
-        let merged: Arc<dyn ExecutionPlan> = Arc::new(Self::try_new(layers, keys, Arc::clone(&self.merging))?);
-        if below.len() == wanted.len() {
+        let schema = projection.schema();
+        let shown = |exprs: Vec<ProjectionExpr>, input: &Arc<dyn ExecutionPlan>| {
+            ProjectionExec::try_new_with_schema_metadata(exprs, Arc::clone(input), schema.as_ref())
+        };
+        let has_all = below.len() == wanted.len();
+        let layers = self.layers.iter().map(|layer| -> Result<Arc<dyn ExecutionPlan>> {
+            let below = below.clone();
+            Ok(Arc::new(if has_all { shown(below, layer) } else { ProjectionExec::try_new(below, Arc::clone(layer)) }?))
+        });
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let merged: Arc<dyn ExecutionPlan> = Arc::new(Self::try_by(layers, by, Arc::clone(&self.merging))?);
+        if has_all {
             return Ok(Some(merged));
         }
         let kept = wanted.iter().enumerate().map(|(place, given)| {
             ProjectionExpr::new(Arc::new(Column::new(&given.alias, place)) as Arc<dyn PhysicalExpr>, &given.alias)
         });
-        project(&kept.collect::<Vec<_>>(), &merged).map(Some)
+        Ok(Some(Arc::new(shown(kept.collect(), &merged)?)))
+    }
+
+    fn with_preserve_order(&self, preserve_order: bool) -> Option<Arc<dyn ExecutionPlan>> {
+        if preserve_order {
+            return None;
+        }
+        let by = By::Users(self.by.user().cloned());
+        Some(Arc::new(Self::try_by(self.layers.clone(), by, Arc::clone(&self.merging)).ok()?))
     }
 
     fn gather_filters_for_pushdown(
@@ -282,9 +335,10 @@ impl ExecutionPlan for BucketMergeExec {
             return Ok(FilterPushdownPropagation::if_all(pushed));
         }
         let layers = self.layers.iter().enumerate().map(|(place, layer)| {
-            let left = pushed.parent_filters.iter().filter(|filter| {
-                matches!(filter.child_results.get(place), None | Some(PushedDown::No))
-            });
+            let left = pushed
+                .parent_filters
+                .iter()
+                .filter(|filter| matches!(filter.child_results.get(place), None | Some(PushedDown::No)));
             let left: Vec<Arc<dyn PhysicalExpr>> = left.map(|filter| Arc::clone(&filter.filter)).collect();
             match left.is_empty() {
                 true => Ok(Arc::clone(layer)),
@@ -303,7 +357,7 @@ impl ExecutionPlan for BucketMergeExec {
 /// The reading of one partition.
 struct Reading {
     layers: Vec<Arc<dyn ExecutionPlan>>,
-    keys: LexOrdering,
+    by: By,
     merging: Arc<Merging>,
     schema: SchemaRef,
     metrics: BaselineMetrics,
@@ -321,15 +375,15 @@ impl Reading {
             streams.push(layer.execute(stretch, Arc::clone(&self.context))?);
         }
         let metrics = self.metrics.clone();
-        if streams.len() == 1 {
-            let rows = streams.remove(0).map_ok(move |batch| batch.record_output(&metrics));
+        let Some(keys) = self.by.order().filter(|_| streams.len() > 1) else {
+            let rows = stream::iter(streams).flatten().map_ok(move |batch| batch.record_output(&metrics));
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)));
-        }
+        };
         let consumer = MemoryConsumer::new(format!("BucketMergeExec[{}]", self.partition));
         let merged = StreamingMergeBuilder::new()
             .with_streams(streams)
             .with_schema(Arc::clone(&self.schema))
-            .with_expressions(&self.keys)
+            .with_expressions(keys)
             .with_metrics(metrics)
             .with_batch_size(self.context.session_config().batch_size())
             .with_reservation(consumer.register(self.context.memory_pool()))

@@ -331,8 +331,7 @@ impl FileSet {
             return Ok(self.files.clone());
         }
         let pending = read_pending(self.place.store.as_ref(), &self.base, &self.location()).await?;
-        let pending: HashSet<Path> =
-            pending.iter().flat_map(|(pending, _)| pending.names()).map(path).collect();
+        let pending: HashSet<Path> = pending.iter().flat_map(|(pending, _)| pending.names()).map(path).collect();
         let is_of_table = |file: &&Arc<LakeFile>| is_known(file) || !pending.contains(&file.meta.location);
         Ok(self.files.iter().filter(is_of_table).cloned().collect())
     }
@@ -395,13 +394,12 @@ impl FileSet {
                 _ => None,
             }
         });
-        let files =
-            files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
-                file: Arc::clone(file),
-                partition_values: values.clone(),
-                columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
-                ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
-            });
+        let files = files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
+            file: Arc::clone(file),
+            partition_values: values.clone(),
+            columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
+            ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
+        });
         let all = unified.fields.iter().chain(&partitions.fields).cloned();
         Resolved {
             files: files.collect(),

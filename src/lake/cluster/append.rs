@@ -129,10 +129,7 @@ async fn write_generation(
 }
 
 fn check_keys(manifest: &Manifest, options: &AppendOptions) -> Result<()> {
-    let keys = [
-        ("user", &options.user_key, &manifest.user_key),
-        ("time", &options.time_key, &manifest.time_key),
-    ];
+    let keys = [("user", &options.user_key, &manifest.user_key), ("time", &options.time_key, &manifest.time_key)];
     for (what, named, ours) in keys {
         if let Some(named) = named.as_ref().filter(|named| *named != ours) {
             let message = format!("the {what} key of the table is \"{ours}\", not \"{named}\"");

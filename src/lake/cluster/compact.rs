@@ -174,18 +174,13 @@ struct MergingRanges {
 }
 
 impl MergingRanges {
-    fn new(
-        change: &Change,
-        table: LakeProvider,
-        runtime: &Arc<RuntimeEnv>,
-        meter: &Arc<ClusterMeter>,
-    ) -> Result<Self> {
+    fn new(change: &Change, table: LakeProvider, runtime: &Arc<RuntimeEnv>, meter: &Arc<ClusterMeter>) -> Result<Self> {
         let manifest = change.manifest();
         let shape = TableColumns::new(&table, &manifest.user_key, &manifest.time_key).shape();
         let keys = Keys::try_new(&shape.schema, &manifest.user_key, &manifest.time_key)?;
         let ordering = table.resolved.layout.as_ref().and_then(|layout| layout.ordering());
-        let ordering = ordering
-            .ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "compact: a table in ranges has no order"))?;
+        let ordering =
+            ordering.ok_or_else(|| Error::new(SqlState::INTERNAL_ERROR, "compact: a table in ranges has no order"))?;
         let ready = table.resolved.files.iter().map(|file| {
             let ready = file.ready.clone()?;
             Ok((ready.object_meta.location.clone(), ready))
@@ -257,8 +252,9 @@ impl MergingRanges {
         let follows = last.as_ref().is_none_or(|last| last.row() <= rows.row(0));
         if !follows || (1..rows.num_rows()).any(|row| rows.row(row - 1) > rows.row(row)) {
             let message = format!("a file of range {range} is not sorted as its manifest says");
-            return Err(Error::new(SqlState::DATA_EXCEPTION, message)
-                .with_hint("`tributary check` names all that is wrong."));
+            return Err(
+                Error::new(SqlState::DATA_EXCEPTION, message).with_hint("`tributary check` names all that is wrong.")
+            );
         }
         *last = Some(rows.row(rows.num_rows() - 1).owned());
         Ok(())

@@ -160,7 +160,8 @@ pub(super) async fn put_if(
         Ok(put) => Ok(UpdateVersion { e_tag: put.e_tag, version: put.version }),
         Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Err(in_use(shown)),
         Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
-            let message = format!("the store of '{shown}' cannot put an object on the condition that it did not change");
+            let message =
+                format!("the store of '{shown}' cannot put an object on the condition that it did not change");
             Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
                 .with_detail("Without that, two runs could change the table at a time."))
         }

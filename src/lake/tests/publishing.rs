@@ -260,12 +260,19 @@ async fn a_statement_that_was_planned_before_a_compaction_is_told_to_run_again()
 async fn strangers_are_still_strangers_while_a_marker_is_there() {
     let table = table().await;
     fs::copy(table.folder.path().join("sources/2/a.parquet"), table.path().join("more.parquet")).unwrap();
-    let marker = r#"{"tributary.format": 1, "run": "x", "beat": 0, "arriving": ["half.parquet"], "leaving": []}"#;
-    write_text(&table.path().join(PENDING_NAME), marker);
-    write_text(&table.path().join("half.parquet"), "half");
+    let half = "range-00001-generation-9.parquet";
+    let marker = format!(
+        r#"{{"tributary.format": 1, "run": "x", "beat": 0, "arriving": ["{half}", "notes.txt", "../x"], "leaving": []}}"#
+    );
+    write_text(&table.path().join(PENDING_NAME), &marker);
+    write_text(&table.path().join(half), "half");
+    write_text(&table.path().join("notes.txt"), "mine");
     let findings = table.findings().await.join("\n");
     assert!(findings.contains("more.parquet: is not in the manifest"), "{findings}");
-    assert!(!findings.contains("half.parquet: ") && findings.contains("1 file is not of the table"), "{findings}");
+    assert!(
+        !findings.contains("generation-9.parquet: ") && findings.contains("1 file is not of the table"),
+        "{findings}"
+    );
     let (lake, _) = open(&table.folder.path().join("lake")).await;
     let error = lake.tables()["events"].provider().await.unwrap_err();
     assert!(error.message.contains("more.parquet"), "{error}");
@@ -273,7 +280,7 @@ async fn strangers_are_still_strangers_while_a_marker_is_there() {
     assert_eq!(places(&table).await, numbers(60));
     // Only names that runs give are removed: a marker is not believed about others.
     table.append_from(&table.folder.path().join("sources/2")).await.unwrap();
-    assert!(table.path().join("half.parquet").exists());
+    assert!(table.path().join("notes.txt").exists() && !table.path().join(half).exists());
 }
 
 /// The table's files in a store of this process, which answers conditions as buckets do.
