@@ -17,7 +17,10 @@ use parking_lot::Mutex;
 /// Smaller pieces are left to the allocator.
 const SMALLEST_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The buffers of one scan that no piece is in. Their sizes are powers of two.
+/// New buffers are a multiple of this, so that a piece that is a little larger than the last finds room in its buffer.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// The buffers of one scan that no piece is in.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     spare: Mutex<Vec<Vec<u8>>>,
@@ -48,20 +51,25 @@ impl Buffers {
         Ok(Bytes::from_owner(piece))
     }
 
-    /// A buffer of at least `byte_count` bytes: a used one of its size, or a new one.
+    /// A buffer of at least `byte_count` bytes: the used one that fits best, or a new one.
+    ///
+    /// Where none fits, the one that has waited longest makes room: no more are kept than were needed at a time.
     fn take(&self, byte_count: usize) -> Vec<u8> {
         if byte_count < SMALLEST_BUFFER_BYTES {
             return vec![0; byte_count];
         }
-        let size = byte_count.checked_next_power_of_two().unwrap_or(byte_count);
+        let new_size = byte_count.checked_next_multiple_of(STEP_BYTES).unwrap_or(byte_count);
+        // A small piece in a large buffer would leave the next large piece without one.
+        let fitting = byte_count..=new_size.saturating_mul(2);
         let mut spare = self.spare.lock();
-        match spare.iter().rposition(|buffer| buffer.len() == size) {
-            Some(place) => spare.swap_remove(place),
-            None => {
-                drop(spare);
-                vec![0; size]
-            }
+        let fits = |place: &usize| fitting.contains(&spare[*place].len());
+        if let Some(best) = (0..spare.len()).filter(fits).min_by_key(|place| spare[*place].len()) {
+            return spare.remove(best);
         }
+        let let_go = (!spare.is_empty()).then(|| spare.remove(0));
+        drop(spare);
+        drop(let_go);
+        vec![0; new_size]
     }
 }
 
