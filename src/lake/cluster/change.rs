@@ -28,6 +28,8 @@ use crate::lake::scan::LakeProvider;
 use crate::lake::spec::{Place, not_a_place};
 use crate::lake::table::FileSet;
 
+const MAKE_IT: &str = "Make the table first: tributary cluster SOURCE TARGET.";
+
 /// A table that one run changes.
 pub(in crate::lake) struct Change {
     shown: String,
@@ -51,13 +53,17 @@ impl Change {
     /// Fails with 58P01 if there is no clustered table at `location`, 55006 if another run changes it, and as the
     /// reading of its manifest does.
     pub(super) async fn begin(location: &str, runtime: &RuntimeEnv) -> Result<Self> {
-        Self::begin_at(Arc::new(Place::open(location, runtime).await?), location, Pace::default()).await
+        let place = Place::open(location, runtime).await.map_err(|error| match error.state {
+            SqlState::UNDEFINED_FILE => error.with_hint(MAKE_IT),
+            _ => error,
+        });
+        Self::begin_at(Arc::new(place?), location, Pace::default()).await
     }
 
     pub(in crate::lake) async fn begin_at(place: Arc<Place>, shown: &str, pace: Pace) -> Result<Self> {
         let no_table = || {
             let message = format!("'{shown}' is no clustered table: it has no {MANIFEST_NAME}");
-            Error::new(SqlState::UNDEFINED_FILE, message).with_hint("Make it: tributary cluster SOURCE TARGET.")
+            Error::new(SqlState::UNDEFINED_FILE, message).with_hint(MAKE_IT)
         };
         // Nothing is written where no table is.
         if place.is_file || read_version(place.store.as_ref(), &place.path, shown).await?.is_none() {

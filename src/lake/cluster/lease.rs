@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
@@ -62,11 +62,15 @@ impl Lease {
         let (left, mode) = match read_pending(store.as_ref(), folder, shown).await? {
             None => (None, PutMode::Create),
             Some((left, seen)) => {
-                tokio::time::sleep(pace.patience).await;
-                match read_pending(store.as_ref(), folder, shown).await? {
-                    Some((still, _)) if still == left => (Some(left), PutMode::Update(version(&seen))),
-                    Some(_) => return Err(in_use(shown)),
-                    None => (None, PutMode::Create),
+                let began_at = Instant::now();
+                loop {
+                    tokio::time::sleep(pace.beat.min(pace.patience)).await;
+                    match read_pending(store.as_ref(), folder, shown).await? {
+                        None => break (None, PutMode::Create),
+                        Some((still, _)) if still != left => return Err(in_use(shown)),
+                        Some(_) if began_at.elapsed() < pace.patience => {}
+                        Some(_) => break (Some(left), PutMode::Update(version(&seen))),
+                    }
                 }
             }
         };
