@@ -150,19 +150,22 @@ impl Layout {
         })
     }
 
-    /// The partition of each range, and the points between partitions.
+    /// The partition of each range, and the points between partitions. There are `count` partitions, at most as many as
+    /// ranges: with fewer than the session wants, DataFusion exchanges all rows to have more.
     fn cut(&self, count: usize) -> (Vec<usize>, Vec<ScalarValue>) {
         let total = u128::from(self.row_counts.iter().sum::<u64>()).max(1);
-        let (mut before, mut last_share, mut points) = (0_u128, 0, Vec::new());
+        let (mut before, mut points) = (0_u128, Vec::new());
         let mut group_of_range = Vec::with_capacity(self.row_counts.len());
         for (range, rows) in self.row_counts.iter().enumerate() {
-            // Where the middle of a range lies decides.
+            // Where the middle of a range lies decides, as long as enough ranges are left for the other partitions.
             let share = (before * 2 + u128::from(*rows)) * count as u128 / (total * 2);
             before += u128::from(*rows);
-            if range > 0 && share != last_share {
+            let left = self.row_counts.len() - range;
+            let is_last_chance = points.len() + left < count;
+            let may_begin = range > 0 && points.len() + 1 < count;
+            if may_begin && (is_last_chance || share > points.len() as u128) {
                 points.push(self.points[range - 1].clone());
             }
-            last_share = share;
             group_of_range.push(points.len());
         }
         (group_of_range, points)

@@ -273,6 +273,21 @@ async fn questions_about_users_need_neither_exchange_nor_sort_over_generations()
 }
 
 #[tokio::test]
+async fn a_program_of_half_of_all_rows_leaves_the_other_partitions_to_the_others() {
+    let events: Vec<Event> = (0..4000).map(|n| (Some(if n % 2 == 0 { 3 } else { n % 97 }), Some(n), n)).collect();
+    let table = Generations::new(&events[..3000], 8).await;
+    let ranges = table.manifest().range_count();
+    for what in ["one generation", "two"] {
+        for partitions in 4..=ranges {
+            let sql = "select user_id, count(event) from events group by user_id";
+            let plan = plan_of(&table, partitions, sql).await;
+            assert!(!plan.contains("RepartitionExec"), "{what}, {partitions}: {plan}");
+        }
+        table.append("1", &batch_of(&events[3000..])).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn filters_masks_and_columns_go_below_the_merge() {
     let table = three_generations().await;
     let sql =
