@@ -252,6 +252,66 @@ def a_store_that_is_gone_fails_the_statement_and_may_come_back():
         equal(ask(connection, "select count(*) from events where user_id = 'Bo'"), [(3,)])
 
 
+# ---- what is written
+
+
+def tributary(*arguments, succeeds=True):
+    """Runs a command that ends by itself."""
+    done = subprocess.run([os.environ["TRIBUTARY"], *arguments], text=True, capture_output=True, timeout=120, env=STORE.surroundings())
+    equal((done.returncode == 0, done.stderr if succeeds else ""), (succeeds, done.stderr if succeeds else ""))
+    return done.stdout + done.stderr
+
+
+def names_below(prefix):
+    return sorted(found["Key"].removeprefix(prefix) for found in STORE.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"])
+
+
+@check
+def a_clustered_table_in_a_bucket_grows_and_is_made_compact():
+    source, table = str(LAKE / "events.csv"), "s3://shop/fast/events"
+    tributary("cluster", source, table, "--ranges", "2")
+    contains(tributary("cluster", source, table, succeeds=False), "--append")
+    with Server("s3://shop/fast") as connection:
+        question = "select user_id, count(event) from events group by user_id order by user_id"
+        once = ask(connection, question)
+        equal(sum(count for _, count in once), 11)
+        contains(tributary("cluster", source, table, "--append"), "appended as generation 2")
+        contains(tributary("check", table), "of 2 generations were checked, nothing is wrong")
+        time.sleep(LISTING_AGE)
+        twice = [(user, 2 * count) for user, count in once]
+        equal(ask(connection, question), twice)
+        contains(tributary("compact", table), "of generation 3")
+        equal(ask(connection, question), twice)
+    contains(tributary("check", table), "nothing is wrong")
+    equal(names_below("fast/events/"),
+          ["_tributary.json", "range-00000-generation-3.parquet", "range-00001-generation-3.parquet"])
+
+
+@check
+def a_run_at_work_keeps_others_out():
+    source, table, marker = str(LAKE / "events.csv"), "s3://shop/busy/events", "busy/events/_tributary.pending.json"
+    tributary("cluster", source, table, "--ranges", "1")
+    stop = threading.Event()
+
+    def beat():
+        beats = 0
+        while not stop.wait(0.2):
+            beats += 1
+            STORE.put(marker, json.dumps({"tributary.format": 1, "run": "another", "beat": beats, "arriving": [], "leaving": []}))
+
+    other = threading.Thread(target=beat)
+    other.start()
+    while "_tributary.pending.json" not in names_below("busy/events/"):
+        time.sleep(0.05)
+    contains(tributary("cluster", source, table, "--append", succeeds=False), "another run is writing")
+    stop.set()
+    other.join()
+    STORE.delete(marker)
+    contains(tributary("cluster", source, table, "--append"), "appended as generation 2")
+    equal(names_below("busy/events/"),
+          ["_tributary.json", "range-00000-generation-1.parquet", "range-00000-generation-2.parquet"])
+
+
 # ---- what is refused
 
 
