@@ -13,6 +13,7 @@ mod formats;
 pub mod functions;
 mod instants;
 mod integers;
+mod intervals;
 pub mod json;
 mod labels;
 mod literals;
@@ -39,9 +40,11 @@ pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uui
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
 
-/// Tells the planner of a connection that is being built about PostgreSQL's types, and about subqueries as values.
+/// Tells the planner of a connection that is being built about PostgreSQL's types, how intervals compare, and
+/// subqueries as values.
 pub fn configure(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let rules = std::mem::take(&mut builder.optimizer().get_or_insert_default().rules);
+    let builder = intervals::configure(builder);
     builder.with_type_planner(Arc::new(json::Types)).with_optimizer_rules(marks::with_marks(rules))
 }
 
@@ -55,7 +58,8 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
     state.register_function_rewrite(Arc::new(json::JsonCasts))?;
     state.register_function_rewrite(Arc::new(instants::Instants))?;
-    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
+    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))?;
+    state.register_function_rewrite(Arc::new(intervals::Untyped))
 }
 
 /// Rewrites a statement so that DataFusion plans what PostgreSQL would have meant by it.
