@@ -19,6 +19,7 @@ mod labels;
 mod literals;
 mod marks;
 pub mod output;
+mod series;
 mod similar;
 mod spans;
 mod subqueries;
@@ -34,17 +35,18 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
 pub use crate::catalog::column_label as label;
+pub use casts::normalize_type;
 pub use literals::interval_text;
 pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
 
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
 
-/// Tells the planner of a connection that is being built about PostgreSQL's types, how intervals compare, and
-/// subqueries as values.
+/// Tells the planner of a connection that is being built about PostgreSQL's types, how intervals compare,
+/// series, and subqueries as values.
 pub fn configure(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let rules = std::mem::take(&mut builder.optimizer().get_or_insert_default().rules);
-    let builder = intervals::configure(builder);
+    let builder = series::configure(intervals::configure(builder));
     builder.with_type_planner(Arc::new(json::Types)).with_optimizer_rules(marks::with_marks(rules))
 }
 
@@ -92,6 +94,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         emptiness::simplify_select(select);
+        series::rewrite_select(select);
         ControlFlow::Continue(())
     }
 

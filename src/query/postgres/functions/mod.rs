@@ -33,7 +33,8 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
-pub(super) use instant_plus::instant_plus;
+pub(super) use definition::sql_name;
+pub(super) use instant_plus::{instant_plus, plus};
 pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use interval_extremes::interval_extreme;
 pub(super) use interval_order::{INTERVAL, holds_interval, interval_choice, interval_order, length_ns};
