@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 
+use super::store;
 use crate::error::{Error, Result, SqlState};
 
 /// The name of the manifest in its folder.
@@ -125,8 +126,10 @@ impl Manifest {
 /// Fails as [`Manifest::from_json`] does, and with 58030 if the store does not answer.
 pub(super) async fn read_manifest(store: &dyn ObjectStore, folder: &Path, shown: &str) -> Result<Option<Manifest>> {
     let shown = format!("{}/{MANIFEST_NAME}", shown.trim_end_matches('/'));
-    let failed =
-        |error: object_store::Error| Error::new(SqlState::IO_ERROR, format!("could not read '{shown}': {error}"));
+    let failed = |error: object_store::Error| {
+        let (state, reason) = store::reason(&error);
+        Error::new(state, format!("could not read '{shown}': {reason}"))
+    };
     let text = match store.get(&folder.clone().join(MANIFEST_NAME)).await {
         Ok(found) => found.bytes().await.map_err(failed)?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),

@@ -20,6 +20,7 @@ use super::source::Source;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::manifest::{MANIFEST_NAME, Manifest};
 use crate::lake::spec::{Place, not_a_place};
+use crate::lake::store;
 
 /// Lies in a bucket while files are brought there. A folder that has it is no table.
 pub(in crate::lake) const UNFINISHED_NAME: &str = "_tributary.unfinished";
@@ -210,7 +211,8 @@ fn taken(shown: &str, is_table: bool) -> Error {
 }
 
 fn remote(shown: &str, error: &object_store::Error) -> Error {
-    Error::new(SqlState::IO_ERROR, format!("could not write to '{shown}': {error}"))
+    let (state, reason) = store::reason(error);
+    Error::new(state, format!("could not write to '{shown}': {reason}"))
 }
 
 fn unread(path: &FsPath, error: &std::io::Error) -> Error {
