@@ -11,6 +11,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 
+use super::store;
 use crate::error::{Error, Result, SqlState};
 
 /// The name of the manifest in its folder.
@@ -178,8 +179,10 @@ pub(super) async fn read_version(
     shown: &str,
 ) -> Result<Option<(Manifest, ObjectMeta)>> {
     let shown = format!("{}/{MANIFEST_NAME}", shown.trim_end_matches('/'));
-    let failed =
-        |error: object_store::Error| Error::new(SqlState::IO_ERROR, format!("could not read '{shown}': {error}"));
+    let failed = |error: object_store::Error| {
+        let (state, reason) = store::reason(&error);
+        Error::new(state, format!("could not read '{shown}': {reason}"))
+    };
     let found = match store.get(&folder.clone().join(MANIFEST_NAME)).await {
         Ok(found) => found,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),

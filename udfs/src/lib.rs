@@ -31,6 +31,6 @@ pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
 pub use physical::{DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork, StoredAsCodes};
 pub use sessions::{conditional_change_event, conditional_true_event, sessionize, sessionize_info, sessions};
-pub use sql::{TributaryDialect, install, parse_within, rewrite, sql};
+pub use sql::{TributaryDialect, install, parse_within, plan_also, rewrite, sql};
 pub use step_mask::step_mask;
 pub use tags::tag_match;

@@ -7,6 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 
 use super::meter::ClusterMeter;
 use crate::error::{Error, Result, SqlState};
+use crate::lake::store;
 
 /// Bytes that are read from a finished file and sent at a time.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -53,7 +54,8 @@ pub(super) async fn send(
 }
 
 pub(super) fn remote(shown: &str, error: &object_store::Error) -> Error {
-    Error::new(SqlState::IO_ERROR, format!("could not write to '{shown}': {error}"))
+    let (state, reason) = store::reason(error);
+    Error::new(state, format!("could not write to '{shown}': {reason}"))
 }
 
 fn unread(path: &FsPath, error: &std::io::Error) -> Error {
