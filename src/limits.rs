@@ -11,6 +11,9 @@ pub const STATEMENT_TOKENS: usize = 1_000_000;
 /// A query text up to this length is parsed at once; a longer one on the query threads, as statements are planned.
 pub const PARSED_AT_ONCE_BYTES: usize = 8 * 1024;
 
+/// What the values of a long message take of the memory pool, for each byte that was sent: `1,` may be sixteen.
+pub const VALUE_BYTES_PER_SENT_BYTE: usize = 8;
+
 /// What a kept statement takes of the memory pool, for each byte of its text: tree, plan and schemas.
 pub const KEPT_BYTES_PER_TEXT_BYTE: usize = 32;
 
@@ -25,8 +28,18 @@ pub const PARSER_STEPS_PER_TOKEN: usize = 20;
 
 /// Operators between the top of an expression and its deepest operand (54001): `1 + 1 + ...`, `a || b || ...`, `x::t::u`.
 ///
-/// Much of planning takes the square of it.
-pub const EXPRESSION_DEPTH: usize = 500;
+/// What the columns of WITH queries, subqueries and views stand for is counted where they are used. Much of planning
+/// takes the cube of it, and cannot be interrupted: at this depth it takes seconds where the server was built to be debugged.
+pub const EXPRESSION_DEPTH: usize = 200;
+
+/// What all expressions of a statement together may be (54001): each part counts as the cube of its depth.
+///
+/// That is how planning grows with them. One chain of [`EXPRESSION_DEPTH`] operators takes most of it, or ten of half that
+/// depth, or some ten thousand conditions that AND and OR connect.
+pub const EXPRESSION_WORK: f64 = 1e9;
+
+/// Columns of a SELECT that are written out (54011); PostgreSQL's own bound. Planning takes the square of their number.
+pub const COLUMNS: usize = 1664;
 
 /// Parts that AND and OR, or UNION and its like, may connect in one place (54001).
 pub const CONNECTED_PARTS: usize = 20_000;
@@ -36,6 +49,9 @@ pub const SET_DEPTH: usize = 100;
 
 /// Subqueries in expressions of subqueries in expressions (54001): planning doubles with each.
 pub const SUBQUERY_DEPTH: usize = 10;
+
+/// Highest number of a parameter (42P02): what the protocol's messages can carry.
+pub const PARAMETERS: usize = 65_535;
 
 /// Steps of a statement's plan, each use of a WITH query or a view counted (54001).
 pub const PLAN_NODES: usize = 10_000;
@@ -49,11 +65,14 @@ pub const JOINS: usize = 200;
 /// would end the process for everybody.
 pub const QUERY_STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Batches of rows that may wait between a query and a client that reads slowly.
-pub const BATCHES_IN_FLIGHT: usize = 2;
+/// Pieces of rows that may wait between a query and a client that reads slowly.
+pub const PIECES_IN_FLIGHT: usize = 2;
 
-/// Rows encoded between two looks at cancel and deadline.
+/// Rows encoded between two looks at cancel and deadline, at most.
 pub const ROWS_PER_CHUNK: usize = 8192;
+
+/// Encoded rows are handed on once they have so many bytes; a single row may have more.
+pub const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Share of the machine's memory that queries may reserve together, in percent.
 pub const MEMORY_PERCENT: u64 = 70;

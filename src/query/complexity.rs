@@ -3,11 +3,11 @@
 //! Chains of operators are parsed in a loop and become trees as deep as they are long, which the parser's own limit
 //! does not see. Planning, evaluation and `Drop` recurse into them, and much of planning takes the square of the depth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArguments, ObjectNamePart, Query, Statement, Visit, Visitor, visit_relations,
+    Expr, FunctionArguments, ObjectName, ObjectNamePart, Query, Select, Statement, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -30,6 +30,46 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         before = Some(token);
     }
     Ok(())
+}
+
+/// Fails with 54001 if the expressions of a statement are more than [`limits::EXPRESSION_WORK`], and with 54011 if one of
+/// its SELECTs lists more than [`limits::COLUMNS`] columns.
+pub(super) fn check_work(statement: &Statement) -> Result<()> {
+    struct Work {
+        depth: f64,
+        work: f64,
+    }
+    impl Visitor for Work {
+        type Break = Error;
+
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Error> {
+            self.depth += 1.0;
+            self.work += self.depth.powi(3);
+            if self.work <= limits::EXPRESSION_WORK {
+                return ControlFlow::Continue(());
+            }
+            let message = "the expressions of the statement are too large to be planned";
+            let error = Error::new(SqlState::STATEMENT_TOO_COMPLEX, message);
+            ControlFlow::Break(error.with_hint("Split it into statements, or write chains of OR as IN (...)."))
+        }
+
+        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Error> {
+            self.depth -= 1.0;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
+            if select.projection.len() <= limits::COLUMNS {
+                return ControlFlow::Continue(());
+            }
+            let message = format!("target lists can have at most {} entries", limits::COLUMNS);
+            ControlFlow::Break(Error::new(SqlState::TOO_MANY_COLUMNS, message))
+        }
+    }
+    match statement.visit(&mut Work { depth: 0.0, work: 0.0 }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
 }
 
 /// Fails with 54001 if subqueries stand in expressions of subqueries deeper than [`limits::SUBQUERY_DEPTH`].
@@ -63,54 +103,85 @@ pub(super) fn check_subqueries(statement: &Statement) -> Result<()> {
 /// Fails with 54001 if the names of WITH, each put in where it is used, make more than [`limits::PLAN_NODES`] queries.
 ///
 /// The planner puts them in so, and walks what it has at every step: each name used twice by the next one is a
-/// statement of a few lines that is never planned. A name counts by what it is said to be, wherever it is said.
+/// statement of a few lines that is never planned. Costs one walk of the statement.
 pub(super) fn check_with(statement: &Statement) -> Result<()> {
-    let mut definitions: Vec<(String, Vec<String>)> = vec![];
-    let mut count = CollectDefinitions(&mut definitions);
-    let _ = statement.visit(&mut count);
-    let mut weights: HashMap<&str, usize> = definitions.iter().map(|(name, _)| (name.as_str(), 1)).collect();
-    // Each round follows the names a step further; a weight over the limit ends it.
-    for _ in 0..definitions.len() {
-        let mut is_settled = true;
-        for (name, used) in &definitions {
-            let weight = used.iter().fold(1usize, |sum, used| {
-                let own = used == name;
-                sum.saturating_add(if own { 0 } else { weights.get(used.as_str()).copied().unwrap_or(0) })
-            });
-            if weight > limits::PLAN_NODES {
-                let message = format!("the names of WITH stand for more than {} queries", limits::PLAN_NODES);
-                return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
-                    .with_hint("A name that is used twice counts twice: keep what is used often as a table."));
-            }
-            is_settled &= weights.get(name.as_str()) >= Some(&weight);
-            weights.entry(name).and_modify(|known| *known = weight.max(*known));
-        }
-        if is_settled {
-            break;
+    let mut weigh = Weigh { open: vec![] };
+    match statement.visit(&mut weigh) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let message = format!("the names of WITH stand for more than {} queries", limits::PLAN_NODES);
+            Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+                .with_hint("A name that is used twice counts twice: keep what is used often as a table."))
         }
     }
-    Ok(())
 }
 
-/// The names of WITH, and for each the tables that its query names, as often as it does.
-struct CollectDefinitions<'a>(&'a mut Vec<(String, Vec<String>)>);
+/// Counts the queries that each query stands for, from the inside out.
+struct Weigh {
+    open: Vec<OpenQuery>,
+}
 
-impl Visitor for CollectDefinitions<'_> {
+/// A query whose parts are being read.
+struct OpenQuery {
+    /// Itself, the queries in it, and those that its names stand for.
+    weight: usize,
+    /// Its names of WITH that have been read.
+    names: HashMap<String, usize>,
+    /// Those that have not, each with the place of its query.
+    unread: VecDeque<(*const Query, String)>,
+}
+
+impl Visitor for Weigh {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        for definition in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let mut used = vec![];
-            let _ = visit_relations(&definition.query, |name| {
-                if let [ObjectNamePart::Identifier(name)] = name.0.as_slice() {
-                    used.push(name.value.to_lowercase());
-                }
-                ControlFlow::<()>::Continue(())
-            });
-            self.0.push((definition.alias.name.value.to_lowercase(), used));
+        let definitions = query.with.iter().flat_map(|with| &with.cte_tables);
+        let unread = definitions
+            .map(|definition| (std::ptr::from_ref(&*definition.query), definition.alias.name.value.to_lowercase()))
+            .collect();
+        self.open.push(OpenQuery { weight: 1, names: HashMap::new(), unread });
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        if let [ObjectNamePart::Identifier(name)] = relation.0.as_slice() {
+            let name = name.value.to_lowercase();
+            let weight = self.open.iter().rev().find_map(|query| query.names.get(&name)).copied().unwrap_or(0);
+            if let Some(query) = self.open.last_mut() {
+                query.weight = query.weight.saturating_add(weight);
+            }
         }
         ControlFlow::Continue(())
     }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let Some(done) = self.open.pop() else { return ControlFlow::Continue(()) };
+        if done.weight > limits::PLAN_NODES {
+            return ControlFlow::Break(());
+        }
+        if let Some(around) = self.open.last_mut() {
+            match around.unread.pop_front_if(|(unread, _)| std::ptr::eq(*unread, query)) {
+                Some((_, name)) => {
+                    around.names.insert(name, done.weight);
+                }
+                None => around.weight = around.weight.saturating_add(done.weight),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether a query stands anywhere in an expression.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    struct Find;
+    impl Visitor for Find {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expr.visit(&mut Find).is_break()
 }
 
 fn is_subquery(expr: &Expr) -> bool {
@@ -155,10 +226,10 @@ impl Levels {
             }
             Token::Comma => self.end_operand(),
             Token::Word(Word { keyword, quote_style: None, .. }) => self.take_word(*keyword, before, next)?,
+            Token::Placeholder(name) => return check_parameter(name),
             Token::Word(_)
             | Token::Number(..)
             | Token::Char(_)
-            | Token::Placeholder(_)
             | Token::SemiColon
             | Token::EOF
             | Token::Whitespace(_) => {}
@@ -275,6 +346,18 @@ impl Levels {
         level.depth = level.depth.max(depth);
         if depth > limits::EXPRESSION_DEPTH { Err(too_deep(limits::EXPRESSION_DEPTH)) } else { Ok(()) }
     }
+}
+
+/// The number of a parameter is the length of the list of all: it must be one that a client can send (42P02).
+fn check_parameter(name: &str) -> Result<()> {
+    let Some(digits) = name.strip_prefix('$').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) else {
+        return Ok(());
+    };
+    let is_one = digits.parse::<usize>().is_ok_and(|number| (1..=limits::PARAMETERS).contains(&number));
+    if digits.is_empty() || is_one {
+        return Ok(());
+    }
+    Err(Error::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {name}")))
 }
 
 fn is_word(token: &Token, keyword: Keyword) -> bool {
@@ -403,6 +486,42 @@ mod tests {
         let inner = chain("c# AS a, c# AS b", 20);
         assert!(!is_allowed(&format!("SELECT 1 FROM ({inner}) AS t")));
         assert!(is_allowed("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r AS a) SELECT 1 FROM r"));
+    }
+
+    #[test]
+    fn a_name_of_an_inner_with_is_not_the_outer_one() {
+        let is_allowed =
+            |text: &str| check_with(&Parser::parse_sql(&PostgreSqlDialect {}, text).unwrap().remove(0)).is_ok();
+        // Each is called as the one around it and uses the one inside of it twice.
+        let nest = |levels: usize| {
+            let inner =
+                |text: String, _| format!("SELECT 1 FROM (WITH c AS ({text}) SELECT 1 FROM c AS a, c AS b) AS t");
+            (0..levels).fold("SELECT 1".to_owned(), inner)
+        };
+        assert!(is_allowed(&nest(5)));
+        assert!(!is_allowed(&nest(20)));
+        assert!(is_allowed("WITH a AS (WITH b AS (SELECT 1) SELECT 1 FROM b), b AS (SELECT 1 FROM a) SELECT 1 FROM b"));
+    }
+
+    #[test]
+    fn many_names_are_weighed_in_one_walk() {
+        let started = std::time::Instant::now();
+        let names: Vec<String> = (1..30_000).rev().map(|n| format!("c{n} AS (SELECT 1 FROM c{})", n - 1)).collect();
+        let text = format!("WITH {} SELECT 1", names.join(", "));
+        let _ = check_with(&Parser::parse_sql(&PostgreSqlDialect {}, &text).unwrap().remove(0));
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn the_number_of_a_parameter_is_one_that_can_be_sent() {
+        let state = |text: &str| {
+            let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap();
+            check(&tokens).map_err(|error| error.state)
+        };
+        assert_eq!(state("SELECT $1, $65535"), Ok(()));
+        for text in ["SELECT $0", "SELECT $65536", "SELECT $99999999999::int", "SELECT $99999999999999999999999999"] {
+            assert_eq!(state(text), Err(SqlState::UNDEFINED_PARAMETER), "{text}");
+        }
     }
 
     #[test]

@@ -16,13 +16,20 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use tributary_udfs::TributaryDialect;
 
 use super::parse::{Parsed, byte_offset};
-use super::{errors, postgres};
+use super::{errors, plan, postgres};
 use crate::catalog::{Change, Notice, RelationKind, SessionCatalog};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Format, LakeTable};
 
 /// `CREATE [OR REPLACE] VIEW`. The text after AS is kept as the user wrote it.
-pub async fn create_view(catalog: &SessionCatalog, view: &CreateView, parsed: &Parsed) -> Result<Vec<Notice>> {
+///
+/// Plans the query, under the limits of any other; the caller says where, and for how long.
+pub async fn create_view(
+    catalog: &SessionCatalog,
+    context: &SessionContext,
+    view: &CreateView,
+    parsed: &Parsed,
+) -> Result<Vec<Notice>> {
     if view.materialized || view.temporary || view.to.is_some() {
         return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "materialized and temporary views are not supported")
             .with_hint("Use CREATE VIEW."));
@@ -32,6 +39,7 @@ pub async fn create_view(catalog: &SessionCatalog, view: &CreateView, parsed: &P
         return Ok(vec![]);
     }
     let query = rewritten_query(&view.query, parsed)?;
+    plan::refuse_too_large(context, &query, &parsed.source).await?;
     let columns = view.columns.iter().map(|c| fold(&c.name)).collect();
     catalog
         .create_view(&name, query, columns, definition(&parsed.text), view.or_replace)

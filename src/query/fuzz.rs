@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Kind, parse, postgres};
 
 /// SplitMix64.
@@ -130,7 +132,7 @@ fn mutated(corpus: &[String], random: &mut Random) -> String {
 
 /// What the server does with a text before it plans it.
 fn read(text: &str) -> usize {
-    let Ok(statements) = parse(text) else { return 0 };
+    let Ok(statements) = parse(text, &CancellationToken::new()) else { return 0 };
     for statement in &statements {
         if let Kind::Sql(parsed) = &*statement.kind {
             let mut parsed = parsed.clone();

@@ -10,6 +10,7 @@ pub mod explain;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
+mod inlined;
 mod parameters;
 pub mod parse;
 pub mod plan;
@@ -21,4 +22,4 @@ pub use fetch::{Fetch, backwards};
 pub use parameters::{arrow_type as parameter_type, assign};
 pub use parse::{Kind, Parsed, parse};
 pub use plan::{Column, Planned, Shape, bind, constant, plan, same_columns};
-pub use run::{Flow, Held, fetch_rows, start};
+pub use run::{Flow, Held, Piece, Pieces, fetch_rows, lock, start};

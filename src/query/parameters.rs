@@ -78,6 +78,18 @@ pub fn assign(value: ScalarValue, parameter: &Field) -> datafusion::error::Resul
     }
 }
 
+/// An expression in the type of the parameter that it is the value of; one whose type has no name stays as it is.
+pub fn assigned(expr: Expr, data_type: Option<&DataType>) -> Expr {
+    match data_type.filter(|data_type| !data_type.is_decimal()).and_then(sql_type) {
+        Some(data_type) => cast(expr, data_type),
+        None => expr,
+    }
+}
+
+fn cast(operand: Expr, data_type: SqlType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(operand), data_type, array: false, format: None }
+}
+
 /// Puts the types that the client declared into the statement, as casts of the placeholders,
 /// so that they are known while it is planned.
 pub fn declare(statement: &mut Statement, declared: &[Option<DataType>]) {
@@ -94,8 +106,7 @@ impl VisitorMut for Declare<'_> {
         let Expr::Value(_) = expr else { return ControlFlow::Continue(()) };
         let declared = placeholder(expr).and_then(|index| self.0.get(index)?.as_ref()).and_then(sql_type);
         if let Some(data_type) = declared {
-            let operand = Box::new(expr.clone());
-            *expr = Expr::Cast { kind: CastKind::Cast, expr: operand, data_type, array: false, format: None };
+            *expr = cast(expr.clone(), data_type);
         }
         ControlFlow::Continue(())
     }

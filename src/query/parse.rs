@@ -9,6 +9,7 @@ use datafusion::sql::parser::{CreateExternalTable, DFParserBuilder, Statement as
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
+use tokio_util::sync::CancellationToken;
 use tributary_udfs::{TributaryDialect, parse_within};
 
 use super::fetch::{self, Fetch};
@@ -40,8 +41,9 @@ pub enum Kind {
 
 /// Parses a query text: zero statements (blank text), one, or several.
 ///
-/// As in PostgreSQL nothing is returned, and so nothing runs, if any statement is wrong.
-pub fn parse(text: &str) -> Result<Vec<Parsed>> {
+/// As in PostgreSQL nothing is returned, and so nothing runs, if any statement is wrong. Takes time in proportion to the
+/// text, and ends with 57014 before the next statement once `stop` is cancelled.
+pub fn parse(text: &str, stop: &CancellationToken) -> Result<Vec<Parsed>> {
     if text.len() > limits::STATEMENT_BYTES {
         return Err(Error::new(
             SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -59,8 +61,15 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>> {
     let dialect = TributaryDialect;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| tokenizer_error(text, &e))?;
     let source: Arc<str> = text.into();
-    let lines = LineStarts::of(text);
-    cut(tokens).into_iter().map(|tokens| parse_one(&source, &lines, tokens)).collect()
+    let mut walk = Walk::of(text);
+    let mut statements = vec![];
+    for tokens in cut(tokens) {
+        if stop.is_cancelled() {
+            return Err(Error::new(SqlState::QUERY_CANCELED, "the statement was stopped while it was parsed"));
+        }
+        statements.push(parse_one(&source, &mut walk, tokens)?);
+    }
+    Ok(statements)
 }
 
 /// At least as many tokens as a text has: its words, and everything else a character each.
@@ -90,10 +99,9 @@ pub(super) fn byte_offset(text: &str, location: Location) -> usize {
     LineStarts::of(text).byte_offset(text, location)
 }
 
-fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
+fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
     complexity::check(&tokens)?;
-    let range = byte_range(text, lines, &tokens);
-    let offset = text[..range.start].chars().count();
+    let (range, offset) = place(walk, &tokens);
     let statement_text = text[range].to_owned();
     let dialect = TributaryDialect;
     let kind = if let Some(fetch) = fetch::parse(&tokens) {
@@ -113,6 +121,7 @@ fn parse_one(text: &Arc<str>, lines: &LineStarts, tokens: Vec<TokenWithSpan>) ->
         });
         let mut statement = statement.map_err(|e| parser_error(text, e))?;
         balance::balance(&mut statement);
+        complexity::check_work(&statement)?;
         complexity::check_subqueries(&statement)?;
         complexity::check_with(&statement)?;
         Kind::Sql(Box::new(statement))
@@ -175,16 +184,43 @@ fn is_external_table(tokens: &[TokenWithSpan]) -> bool {
         }
 }
 
-fn byte_range(text: &str, lines: &LineStarts, tokens: &[TokenWithSpan]) -> Range<usize> {
-    let mut solid = tokens.iter().filter(|t| !is_blank(&t.token));
-    let first = solid.next().map(|t| t.span.start);
-    let last = solid
-        .next_back()
-        .map(|t| t.span.end)
-        .or_else(|| tokens.iter().find(|t| !is_blank(&t.token)).map(|t| t.span.end));
-    let start = first.map_or(0, |at| lines.byte_offset(text, at));
-    let end = last.map_or(text.len(), |at| lines.byte_offset(text, at));
-    start..end.max(start)
+/// The bytes of a statement, and the characters before it.
+fn place(walk: &mut Walk<'_>, tokens: &[TokenWithSpan]) -> (Range<usize>, usize) {
+    let mut solid = tokens.iter().filter(|t| !is_blank(&t.token)).map(|t| t.span);
+    let Some(first) = solid.next() else { return (walk.byte..walk.byte, walk.chars) };
+    let last = solid.next_back().unwrap_or(first);
+    walk.to(first.start);
+    let (start, offset) = (walk.byte, walk.chars);
+    walk.to(last.end);
+    (start..walk.byte, offset)
+}
+
+/// A walk through a text, from its first place to its last: places are asked for in their order, so that all of them
+/// together cost one pass.
+struct Walk<'a> {
+    rest: &'a str,
+    line: u64,
+    column: u64,
+    byte: usize,
+    chars: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { rest: text, line: 1, column: 1, byte: 0, chars: 0 }
+    }
+
+    /// Goes on to a place that the tokenizer counts in lines and columns; one that lies behind is where the walk stands.
+    fn to(&mut self, place: Location) {
+        let mut chars = self.rest.chars();
+        while (self.line, self.column) < (place.line, place.column) {
+            let Some(c) = chars.next() else { break };
+            (self.line, self.column) = if c == '\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
+            self.chars += 1;
+        }
+        self.byte += self.rest.len() - chars.as_str().len();
+        self.rest = chars.as_str();
+    }
 }
 
 /// Byte and character offsets of the lines of a text.
@@ -266,6 +302,10 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Vec<Parsed>> {
+        super::parse(text, &CancellationToken::new())
+    }
+
     #[test]
     fn statements_are_cut_at_semicolons_outside_of_quotes() {
         let parsed = parse("select ';' as a; ;\n-- c;\nselect 2 /* ; */ ;").unwrap();
@@ -283,6 +323,28 @@ mod tests {
         let error = parse("select '茶' as x;\nselect 1 frm t t2").unwrap_err();
         assert_eq!(error.state, SqlState::SYNTAX_ERROR);
         assert_eq!(error.position, Some(31));
+    }
+
+    #[test]
+    fn many_statements_take_time_in_proportion_to_their_text() {
+        let started = std::time::Instant::now();
+        let text = "end; /* 茶 */ end;\n".repeat(50_000);
+        let parsed = parse(&text).unwrap();
+        assert_eq!(parsed.len(), 100_000);
+        assert!(parsed.iter().all(|parsed| parsed.text == "end"));
+        let one_line = "end;".repeat(100_000);
+        assert_eq!(parse(&one_line).unwrap().len(), 100_000);
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+        let error = parse(&format!("{text} select 1 frm t t2")).unwrap_err();
+        assert_eq!(error.position, Some(text.chars().count() + 19));
+    }
+
+    #[test]
+    fn a_text_that_nobody_wants_is_not_parsed_on() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let error = super::parse("select 1; select 2", &stop).unwrap_err();
+        assert_eq!(error.state, SqlState::QUERY_CANCELED);
     }
 
     #[test]

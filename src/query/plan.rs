@@ -14,12 +14,12 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::prelude::DataFrame;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DfStatement;
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, SelectItem, SetExpr, Statement};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Query, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::parser::Parser;
 use tributary_udfs::TributaryDialect;
 
 use super::parameters::{self, ParameterHints};
-use super::{errors, postgres};
+use super::{complexity, errors, inlined, postgres};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
@@ -91,6 +91,7 @@ pub async fn plan(
     let shape = shape_of(&mut statement)?;
     let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
     refuse_giants(&plan, source)?;
+    inlined::check(&plan, source)?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
     refuse_what_only_reads_may_not(&plan)?;
     let columns = match shape {
@@ -103,6 +104,15 @@ pub async fn plan(
         check_early(&state, &plan, source)?;
     }
     Ok(Planned { plan, parameters, columns, shape })
+}
+
+/// Fails as a query would that is too large to be planned (54001): a view is planned wherever it is used.
+pub(super) async fn refuse_too_large(ctx: &SessionContext, query: &Query, source: &str) -> Result<()> {
+    let statement = Statement::Query(Box::new(query.clone()));
+    let plan = ctx.state().statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
+    let plan = plan.map_err(|e| errors::from_datafusion(&e, source))?;
+    refuse_giants(&plan, source)?;
+    inlined::check(&plan, source)
 }
 
 /// A plan in which each part is used twice by the next is small to build and endless to walk.
@@ -169,11 +179,21 @@ pub fn bind(planned: &Planned, values: Vec<ScalarValue>, text: &str) -> Result<L
         .map_err(|e| errors::from_datafusion(&e, text))
 }
 
-/// The value of an expression without columns or parameters.
-pub async fn constant(ctx: &SessionContext, expr: &SqlExpr, source: &str) -> Result<ScalarValue> {
+/// The value of a parameter of EXECUTE, as one that is assigned to a column of `data_type`: the rules of casts hold.
+///
+/// Columns and parameters are not there to be read, and subqueries may not stand here (0A000), as in PostgreSQL.
+pub async fn constant(
+    ctx: &SessionContext,
+    expr: &SqlExpr,
+    data_type: Option<&DataType>,
+    source: &str,
+) -> Result<ScalarValue> {
     let failed = |e| errors::from_datafusion(&e, source);
     let state = ctx.state();
-    let item = SelectItem::UnnamedExpr(expr.clone());
+    if complexity::has_subquery(expr) {
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cannot use subquery in EXECUTE parameter"));
+    }
+    let item = SelectItem::UnnamedExpr(parameters::assigned(expr.clone(), data_type));
     let mut statement = Parser::parse_sql(&TributaryDialect, "SELECT 1")
         .ok()
         .and_then(|mut statements| statements.pop())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::SessionState;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, StreamExt};
@@ -18,11 +19,29 @@ use crate::engine::{Engine, QueryTask, Usage, panic_error, plan_until};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
+/// Some rows in the form in which they are sent.
+pub struct Piece<T> {
+    pub content: T,
+    /// Memory that it takes until it was sent, beside that of the rows it was made of.
+    pub bytes: usize,
+}
+
+/// The pieces of a batch, each made when the one before it was handed on.
+pub type Pieces<T> = Box<dyn Iterator<Item = Result<Piece<T>>> + Send>;
+
+/// A piece on its way, with its memory.
+struct Sent<T> {
+    content: T,
+    memory: Option<MemoryReservation>,
+}
+
 /// The rows of a running statement, in pieces of at most [`limits::ROWS_PER_CHUNK`] rows.
 ///
 /// Dropping it stops the work: the plan's stream, its tasks and its files are let go.
 pub struct Flow<T> {
-    pieces: mpsc::Receiver<Result<T>>,
+    pieces: mpsc::Receiver<Result<Sent<T>>>,
+    /// Memory of the piece that the reader has.
+    given: Option<MemoryReservation>,
     cancel: CancellationToken,
     _task: QueryTask<()>,
 }
@@ -30,7 +49,11 @@ pub struct Flow<T> {
 impl<T> Flow<T> {
     /// The next piece; `None` after the last row. Safe to call again after a lost race.
     pub async fn next(&mut self) -> Option<Result<T>> {
-        self.pieces.recv().await
+        let next = self.pieces.recv().await?;
+        Some(next.map(|sent| {
+            self.given = sent.memory;
+            sent.content
+        }))
     }
 
     /// The token that stops this statement, also when its rows are read in several calls.
@@ -46,10 +69,10 @@ impl<T> Drop for Flow<T> {
     }
 }
 
-/// Starts a plan. `encode` turns rows into what the caller sends, on the query threads too.
+/// Starts a plan. `encode` turns batches into what the caller sends, on the query threads too.
 ///
 /// The work stops within one batch of `cancel`, and of the [`Flow`] being dropped. It waits
-/// while [`limits::BATCHES_IN_FLIGHT`] pieces are unread, so a slow reader costs no memory.
+/// while [`limits::PIECES_IN_FLIGHT`] pieces are unread, so a slow reader costs no memory.
 /// `usage` is the statement's account: its share of the memory comes through it.
 pub fn start<T, F>(
     engine: &Engine,
@@ -62,9 +85,9 @@ pub fn start<T, F>(
 ) -> Flow<T>
 where
     T: Send + 'static,
-    F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
+    F: FnMut(RecordBatch) -> Result<Pieces<T>> + Send + 'static,
 {
-    let (sender, pieces) = mpsc::channel(limits::BATCHES_IN_FLIGHT);
+    let (sender, pieces) = mpsc::channel(limits::PIECES_IN_FLIGHT);
     let stop = cancel.clone();
     let token = cancel.clone();
     let context = engine.statement_context(&state, &usage);
@@ -99,31 +122,31 @@ where
             let _ = sender.send(Err(error)).await;
         }
     });
-    Flow { pieces, cancel, _task: task }
+    Flow { pieces, given: None, cancel, _task: task }
 }
 
 /// Rows of a running statement that are fetched a few at a time.
 pub struct Held {
-    flow: Flow<RecordBatch>,
+    /// Not there while a fetch reads it: one that is cut short has lost rows, so there is no going on, and the work ends
+    /// with it.
+    flow: Option<Flow<RecordBatch>>,
     /// What a fetch has left of a piece.
     rest: Option<RecordBatch>,
     /// Rows that were taken.
     pub position: u64,
-    /// A fetch that was cut short has lost rows: there is no going on.
-    is_broken: bool,
 }
 
 impl Held {
     /// Holds the rows of a flow.
     pub fn new(flow: Flow<RecordBatch>) -> Self {
-        Self { flow, rest: None, position: 0, is_broken: false }
+        Self { flow: Some(flow), rest: None, position: 0 }
     }
 
     /// The next rows, at most `most`; `None` after the last.
-    async fn take(&mut self, most: u64) -> Option<Result<RecordBatch>> {
+    async fn take(&mut self, flow: &mut Flow<RecordBatch>, most: u64) -> Option<Result<RecordBatch>> {
         let piece = match self.rest.take() {
             Some(piece) => piece,
-            None => match self.flow.next().await? {
+            None => match flow.next().await? {
                 Ok(piece) => piece,
                 Err(error) => return Some(Err(error)),
             },
@@ -143,24 +166,24 @@ impl Held {
     where
         W: Future<Output = bool>,
     {
-        if std::mem::replace(&mut self.is_broken, true) {
+        let Some(mut flow) = self.flow.take() else {
             let message = "the cursor was interrupted and cannot go on";
             return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
-        }
+        };
         let mut given = 0;
         loop {
             let most = count.map_or(u64::MAX, |count| count - given);
             if most == 0 {
                 break;
             }
-            let Some(piece) = self.take(most).await else { break };
+            let Some(piece) = self.take(&mut flow, most).await else { break };
             let piece = piece?;
             given += piece.num_rows() as u64;
             if !each(piece).await {
                 return Ok(given);
             }
         }
-        self.is_broken = false;
+        self.flow = Some(flow);
         Ok(given)
     }
 }
@@ -175,20 +198,26 @@ pub fn fetch_rows<T, F>(
 ) -> Flow<T>
 where
     T: Send + 'static,
-    F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
+    F: FnMut(RecordBatch) -> Result<Pieces<T>> + Send + 'static,
 {
-    let (sender, pieces) = mpsc::channel(limits::BATCHES_IN_FLIGHT);
+    let (sender, pieces) = mpsc::channel(limits::PIECES_IN_FLIGHT);
     let stop = cancel.clone();
+    let pool = Arc::clone(&engine.runtime_env().memory_pool);
     let task = engine.spawn(async move {
         let work = async {
-            let mut held = held.lock().await;
+            let mut held = lock(&held)?;
             if skipped > 0 {
                 held.each(Some(skipped), |_| std::future::ready(true)).await?;
             }
-            let send = |piece| {
-                let encoded = encode(piece);
-                let sender = &sender;
-                async move { sender.send(encoded).await.is_ok() }
+            let send = |batch| {
+                let pieces = encode(batch);
+                let (sender, pool) = (&sender, &pool);
+                async move {
+                    match hand_on(pieces, pool, sender).await {
+                        Ok(is_read) => is_read,
+                        Err(error) => sender.send(Err(error)).await.is_ok_and(|()| false),
+                    }
+                }
             };
             held.each(count, send).await
         };
@@ -206,32 +235,60 @@ where
             let _ = sender.send(Err(error)).await;
         }
     });
-    Flow { pieces, cancel, _task: task }
+    Flow { pieces, given: None, cancel, _task: task }
+}
+
+/// The rows of a cursor, for one reader at a time: a portal of FETCH that waits for its client still reads them (55006).
+pub fn lock(held: &tokio::sync::Mutex<Held>) -> Result<tokio::sync::MutexGuard<'_, Held>> {
+    held.try_lock()
+        .map_err(|_| Error::new(SqlState::OBJECT_IN_USE, "cannot fetch: the cursor is being read by a portal"))
 }
 
 async fn send_rows<T, F>(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     text: &str,
-    sender: &mpsc::Sender<Result<T>>,
+    sender: &mpsc::Sender<Result<Sent<T>>>,
     mut encode: F,
 ) -> Result<()>
 where
-    F: FnMut(RecordBatch) -> Result<T>,
+    F: FnMut(RecordBatch) -> Result<Pieces<T>>,
 {
+    let pool = Arc::clone(context.memory_pool());
     let mut batches = execute_stream(plan, context).map_err(|e| errors::from_datafusion(&e, text))?;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| errors::from_datafusion(&e, text))?;
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = limits::ROWS_PER_CHUNK.min(batch.num_rows() - from);
-            if sender.send(encode(batch.slice(from, rows))).await.is_err() {
+            if !hand_on(encode(batch.slice(from, rows)), &pool, sender).await? {
                 return Ok(());
             }
             from += rows;
         }
     }
     Ok(())
+}
+
+/// Sends pieces, each with memory that the pool granted; whether somebody reads them still.
+async fn hand_on<T>(
+    pieces: Result<Pieces<T>>,
+    pool: &Arc<dyn MemoryPool>,
+    sender: &mpsc::Sender<Result<Sent<T>>>,
+) -> Result<bool> {
+    for piece in pieces? {
+        let Piece { content, bytes } = piece?;
+        let mut memory = None;
+        if bytes > limits::SMALL_MESSAGE_BYTES {
+            let reservation = MemoryConsumer::new("rows for the client").register(pool);
+            reservation.try_grow(bytes).map_err(|e| errors::from_datafusion(&e, ""))?;
+            memory = Some(reservation);
+        }
+        if sender.send(Ok(Sent { content, memory })).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn physical_plan(state: &SessionState, plan: &LogicalPlan, text: &str) -> Result<Arc<dyn ExecutionPlan>> {

@@ -6,19 +6,33 @@ use super::transaction::Savepoint;
 use super::{Inner, Notice, Outcome, Session, TransactionStatus, info, statement};
 use crate::error::{Error, Result, SqlState};
 
-pub(super) fn begin_block(session: &Session, begin: bool) -> Outcome {
-    let mut inner = session.inner.lock();
-    if inner.transaction.status() == TransactionStatus::Idle {
-        let Inner { settings, transaction, .. } = &mut *inner;
-        transaction.begin(settings, session.context.state().config_options().as_ref().clone());
-        drop(inner);
-        session.catalog.begin();
-        session.doing.lock().transaction_started_at_us = Some(info::now_us());
+/// BEGIN and START TRANSACTION; inside of a block nothing changes.
+pub(super) fn begin(session: &Session, begin: bool, modes: &[TransactionMode]) -> Result<Outcome> {
+    if session.transaction_status() == TransactionStatus::Idle {
+        let modes: Vec<_> = modes.iter().map(mode_setting).collect();
+        begin_block(session, &modes)?;
     } else {
-        drop(inner);
         session.tell(Notice::warning(SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
     }
-    statement::done(if begin { "BEGIN" } else { "START TRANSACTION" })
+    Ok(statement::done(if begin { "BEGIN" } else { "START TRANSACTION" }))
+}
+
+/// Begins a block where none is open: as the session's defaults have it, but for what `modes` say.
+///
+/// Every block reads one snapshot of the catalogue, whatever level is asked for; what is read only may define nothing.
+pub(super) fn begin_block(session: &Session, modes: &[(&'static str, String)]) -> Result<()> {
+    let options = session.context.state().config_options().as_ref().clone();
+    {
+        let mut inner = session.inner.lock();
+        let Inner { settings, transaction, .. } = &mut *inner;
+        transaction.begin(settings, options);
+        for (name, value) in settings.of_next_block().iter().chain(modes) {
+            settings.set(name, value)?;
+        }
+    }
+    session.catalog.begin();
+    session.doing.lock().transaction_started_at_us = Some(info::now_us());
+    Ok(())
 }
 
 pub(super) fn commit(session: &Session) -> Result<Outcome> {
@@ -44,25 +58,6 @@ pub(super) fn rollback(session: &Session) -> Outcome {
         end_block(session, false);
     }
     statement::done("ROLLBACK")
-}
-
-/// What BEGIN and SET TRANSACTION say of the block: it holds until the block ends.
-///
-/// Every block reads one snapshot of the catalogue, whatever level is asked for; what is read only may define nothing.
-pub(super) fn set_modes(session: &Session, modes: &[TransactionMode]) -> Result<()> {
-    let mut inner = session.inner.lock();
-    let Inner { settings, transaction, .. } = &mut *inner;
-    let default = |name: &str| settings.get(&format!("default_{name}")).map(|(_, value)| value.to_owned());
-    let mut values = vec![
-        ("transaction_isolation", default("transaction_isolation")?),
-        ("transaction_read_only", default("transaction_read_only")?),
-    ];
-    values.extend(modes.iter().map(mode_setting));
-    transaction.keep_for_commit(settings);
-    for (name, value) in values {
-        settings.set(name, &value)?;
-    }
-    Ok(())
 }
 
 fn mode_setting(mode: &TransactionMode) -> (&'static str, String) {
@@ -98,12 +93,24 @@ pub(super) fn refuse_if_read_only(session: &Session, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// AND CHAIN: the next block begins where this one ended.
-pub(super) fn chained(session: &Session, chain: bool, done: Outcome) -> Outcome {
-    if chain && session.transaction_status() == TransactionStatus::Idle {
-        begin_block(session, true);
+/// Ends a block; with AND CHAIN the next one begins at once, and is what this one was.
+pub(super) fn chained(
+    session: &Session,
+    chain: bool,
+    what: &str,
+    end: impl FnOnce(&Session) -> Result<Outcome>,
+) -> Result<Outcome> {
+    if !chain {
+        return end(session);
     }
-    done
+    if session.transaction_status() == TransactionStatus::Idle {
+        let message = format!("{what} AND CHAIN can only be used in transaction blocks");
+        return Err(Error::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
+    }
+    let modes = session.inner.lock().settings.of_block();
+    let done = end(session)?;
+    begin_block(session, &modes)?;
+    Ok(done)
 }
 
 pub(super) fn save(session: &Session, name: String) -> Result<Outcome> {
@@ -132,8 +139,12 @@ fn end_block(session: &Session, committed: bool) {
     if let Some(options) = before.options {
         *session.context.state_ref().write().config_mut().options_mut() = options;
     }
-    if let Some(settings) = before.settings {
-        session.inner.lock().settings = settings;
+    {
+        let settings = &mut session.inner.lock().settings;
+        if let Some(before) = before.settings {
+            *settings = before;
+        }
+        settings.end_block();
     }
     statement::apply_settings(session);
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Body, Outcome, Rows, Session, TransactionStatus, statement};
 use crate::error::{Error, Result, SqlState};
-use crate::query::{Column, Fetch, Held, Parsed, backwards};
+use crate::query::{Column, Fetch, Held, Parsed, Piece, backwards, lock};
 
 /// One cursor.
 pub(super) struct Cursor {
@@ -50,6 +50,11 @@ impl Cursors {
     /// ROLLBACK TO: closes what was opened since.
     pub(super) fn keep(&self, names: &[String]) {
         self.0.lock().retain(|name, _| names.contains(name));
+    }
+
+    /// A block fails: its cursors end, but for those of a savepoint.
+    pub(super) fn fail_block(&self, kept: &[String]) {
+        self.0.lock().retain(|name, cursor| !cursor.is_of_block || kept.contains(name));
     }
 
     /// A block ends: its cursors with it, but for held ones of a block that is committed.
@@ -114,7 +119,10 @@ pub(super) fn open(session: &Session, declared: Declared, rows: Rows) -> Result<
     }
     let columns = rows.columns.clone();
     // The cursor has a token and an account of its own: those of this statement end with it.
-    let flow = session.start(rows, CancellationToken::new(), &Arc::default(), Ok);
+    let flow = session.start(rows, CancellationToken::new(), &Arc::default(), |batch| {
+        let piece = Piece { content: batch, bytes: 0 };
+        Ok(Box::new(std::iter::once(Ok(piece))))
+    });
     let held = Arc::new(tokio::sync::Mutex::new(Held::new(flow)));
     let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block };
     session.cursors.0.lock().insert(name, Arc::new(cursor));
@@ -126,14 +134,14 @@ pub(super) async fn fetch(session: &Session, fetch: &Fetch) -> Result<Outcome> {
     let cursor = session.cursors.get(&fetch.cursor)?;
     let mut skipped = fetch.skipped;
     if fetch.is_absolute {
-        let position = cursor.held.lock().await.position;
+        let position = lock(&cursor.held)?.position;
         skipped = skipped.checked_sub(position).ok_or_else(backwards)?;
     }
     if !fetch.is_move {
         let body = Body::Cursor { held: Arc::clone(&cursor.held), skipped, count: fetch.count };
         return Ok(Outcome::Rows(Box::new(Rows { columns: cursor.columns.clone(), tag: "FETCH", body })));
     }
-    let mut held = cursor.held.lock().await;
+    let mut held = lock(&cursor.held)?;
     let pass = |_| std::future::ready(true);
     if skipped > 0 {
         held.each(Some(skipped), pass).await?;

@@ -6,6 +6,7 @@
 mod blocks;
 mod cursors;
 mod info;
+mod options;
 mod run;
 pub mod settings;
 mod statement;
@@ -23,6 +24,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::Statement;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +34,7 @@ use crate::catalog::{Catalog, SessionCatalog, Snapshot};
 use crate::engine::{Engine, Reserved, Usage, plan_until};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
-use crate::query::{self, Column, Flow, Held, Kind, Parsed, Planned, Shape};
+use crate::query::{self, Column, Flow, Held, Kind, Parsed, Pieces, Planned, Shape};
 use crate::sealed::Sealed;
 
 pub use info::Registry;
@@ -69,6 +71,8 @@ pub struct Prepared {
     pub parameters: Vec<FieldRef>,
     /// Columns of the answer; empty where there are no rows.
     pub columns: Vec<Column>,
+    /// The protocol's own numbers of the types that the client declared, which are for the protocol to read.
+    pub client_types: Vec<u32>,
     declared: Vec<Option<DataType>>,
     planned: Option<Sealed<Planned>>,
     /// The catalogue it was planned against: a newer one means planning again.
@@ -102,6 +106,13 @@ enum Body {
     Cursor { held: Arc<tokio::sync::Mutex<Held>>, skipped: u64, count: Option<u64> },
 }
 
+impl Prepared {
+    /// Whether it is a query, as against a statement that the session answers itself, or a cursor.
+    fn is_query(&self) -> bool {
+        self.planned.is_some() && matches!(statement::sql(&self.parsed), Some(Statement::Query(_)))
+    }
+}
+
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,8 +143,8 @@ pub struct Session {
     access: Arc<Access>,
     registry: Arc<Registry>,
     inner: Arc<Mutex<Inner>>,
-    /// DataFusion's options as the session found them: RESET goes back to these.
-    initial_options: ConfigOptions,
+    /// DataFusion's options as the session found them, or as the client asked for at start-up: RESET goes back to these.
+    initial_options: Mutex<ConfigOptions>,
     /// The token of the statement that runs now, for cancel requests.
     running: Mutex<Option<CancellationToken>>,
     /// Somebody ends the connection.
@@ -154,7 +165,7 @@ pub(crate) struct Inner {
 /// A statement under a name, with the memory that it takes.
 struct Kept {
     prepared: Option<Arc<Prepared>>,
-    _memory: Option<Reserved>,
+    _memory: Reserved,
 }
 
 impl Session {
@@ -180,7 +191,7 @@ impl Session {
         });
         query::postgres::register(&context, &catalog).map_err(|e| query::errors::from_datafusion(&e, ""))?;
         catalog.bind_planner(context.state_weak_ref());
-        let initial_options = context.state().config_options().as_ref().clone();
+        let initial_options = Mutex::new(context.state().config_options().as_ref().clone());
         let doing = info::Doing { connected_at_us: info::now_us(), ..Default::default() };
         let session = Arc::new(Self {
             identity,
@@ -248,10 +259,7 @@ impl Session {
     pub fn begin_implicit(&self, statements: &[Parsed]) -> bool {
         let is_ours = self.transaction_status() == TransactionStatus::Idle
             && !statements.iter().any(statement::is_about_transactions);
-        if is_ours {
-            blocks::begin_block(self, true);
-        }
-        is_ours
+        is_ours && blocks::begin_block(self, &[]).is_ok()
     }
 
     /// Ends the block of [`Session::begin_implicit`]; whether it could be committed.
@@ -269,8 +277,13 @@ impl Session {
     }
 
     /// Marks the open transaction as failed; outside of one nothing changes.
+    ///
+    /// Its cursors end, but for those that ROLLBACK TO a savepoint would go back to.
     pub fn fail(&self) {
-        self.inner.lock().transaction.fail();
+        let kept = self.inner.lock().transaction.fail();
+        if let Some(kept) = kept {
+            self.cursors.fail_block(&kept);
+        }
     }
 
     /// Takes what the client should be told now.
@@ -320,14 +333,10 @@ impl Session {
     /// Keeps a statement under a name; the empty name is overwritten, others may not exist yet.
     /// `None` keeps a blank statement.
     pub fn store_statement(&self, name: &str, prepared: Option<Arc<Prepared>>) -> Result<()> {
-        // The unnamed statement is gone with the next one; names can be as many as a client likes.
-        let memory = match &prepared {
-            Some(prepared) if !name.is_empty() => {
-                let bytes = prepared.parsed.source.len().saturating_mul(limits::KEPT_BYTES_PER_TEXT_BYTE);
-                Some(self.engine.reserve("a prepared statement", bytes)?)
-            }
-            _ => None,
-        };
+        // Names can be as many as a client likes, and as long.
+        let text = prepared.as_ref().map_or(0, |prepared| prepared.parsed.source.len());
+        let bytes = text.saturating_mul(limits::KEPT_BYTES_PER_TEXT_BYTE).saturating_add(name.len());
+        let memory = self.engine.reserve("a prepared statement", bytes)?;
         let statements = &mut self.inner.lock().statements;
         if !name.is_empty() && statements.contains_key(name) {
             return Err(Error::new(
@@ -353,11 +362,12 @@ impl Session {
 
     /// Cuts and parses a query text: a short one here, a long one on the query threads.
     pub async fn parse(&self, text: &str) -> Result<Vec<Parsed>> {
+        let stop = self.running_token();
         if text.len() <= limits::PARSED_AT_ONCE_BYTES {
-            return query::parse(text);
+            return query::parse(text, &stop);
         }
         let text = text.to_owned();
-        self.engine.spawn(async move { query::parse(&text) }).join().await?
+        self.engine.spawn(async move { query::parse(&text, &stop) }).join().await?
     }
 
     /// Parses, rewrites and plans a statement. `declared` are the types the client gave.
@@ -376,12 +386,22 @@ impl Session {
                 columns: if gives_rows { planned.columns.clone() } else { vec![] },
                 planned: Some(Sealed::new(planned)),
                 parsed,
+                client_types: vec![],
                 declared,
                 snapshot,
                 zone,
             });
         };
-        Ok(Prepared { parsed, parameters: vec![], columns, declared, planned: None, snapshot, zone })
+        Ok(Prepared {
+            parsed,
+            parameters: vec![],
+            columns,
+            client_types: vec![],
+            declared,
+            planned: None,
+            snapshot,
+            zone,
+        })
     }
 
     /// Runs a prepared statement with its values, up to the point where rows would flow.
@@ -416,11 +436,11 @@ impl Session {
         }
     }
 
-    /// Lets the rows flow, on the account of `usage`. `encode` runs on the query threads, once for each piece of a batch.
+    /// Lets the rows flow, on the account of `usage`. `encode` runs on the query threads, once for each batch.
     pub fn start<T, F>(&self, rows: Rows, cancel: CancellationToken, usage: &Arc<Usage>, mut encode: F) -> Flow<T>
     where
         T: Send + 'static,
-        F: FnMut(RecordBatch) -> Result<T> + Send + 'static,
+        F: FnMut(RecordBatch) -> Result<Pieces<T>> + Send + 'static,
     {
         match rows.body {
             Body::Plan { source, plan, shape } => {
@@ -467,9 +487,21 @@ impl Session {
         let statement = cursors::planned_part(statement);
         let context = SessionContext::clone(&self.context);
         let (source, declared) = (Arc::clone(&parsed.source), declared.to_vec());
-        let stop = self.running.lock().clone().unwrap_or_default();
         let planning = async move { query::plan(&context, &statement, &source, &declared).await };
-        self.engine.spawn(plan_until(stop, planning)).join().await?
+        self.plan_off_the_network(planning).await
+    }
+
+    /// Runs what may plan or read footers on the query threads, until the running statement is stopped.
+    async fn plan_off_the_network<T: Send + 'static>(
+        &self,
+        planning: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.engine.spawn(plan_until(self.running_token(), planning)).join().await?
+    }
+
+    /// The token of the statement that runs now.
+    fn running_token(&self) -> CancellationToken {
+        self.running.lock().clone().unwrap_or_default()
     }
 
     fn tell(&self, notice: Notice) {

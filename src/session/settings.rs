@@ -94,6 +94,9 @@ const DEFINITIONS: &[Definition] = &[
     define("transaction_read_only", "off", Check::Bool, false, "This transaction only reads."),
 ];
 
+/// Parameters that are of the open block: its beginning and SET TRANSACTION set them, no RESET does.
+const OF_BLOCK: [&str; 2] = ["transaction_isolation", "transaction_read_only"];
+
 /// One parameter as `SHOW ALL` and `pg_settings` list it.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -182,6 +185,10 @@ impl Settings {
     pub fn reset(&mut self, name: &str) -> Result<()> {
         match find(name) {
             Some(definition) if definition.check == Check::ReadOnly => Err(cannot_change(definition.name)),
+            Some(definition) if OF_BLOCK.contains(&definition.name) => Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("parameter \"{}\" cannot be reset", definition.name),
+            )),
             Some(definition) => {
                 let value = self.initial[definition.name].clone();
                 self.values.insert(definition.name, value);
@@ -193,10 +200,32 @@ impl Settings {
         }
     }
 
-    /// `RESET ALL`.
+    /// `RESET ALL`, which leaves what is of the open block.
     pub fn reset_all(&mut self) {
+        let of_block = self.of_block();
         self.values = self.initial.clone();
+        self.values.extend(of_block);
         self.custom.clear();
+    }
+
+    /// What the open block is: its isolation, and whether it only reads.
+    pub fn of_block(&self) -> Vec<(&'static str, String)> {
+        OF_BLOCK.iter().map(|name| (*name, self.values[name].clone())).collect()
+    }
+
+    /// The block ends, and what it was.
+    pub fn end_block(&mut self) {
+        for name in OF_BLOCK {
+            self.values.insert(name, self.initial[name].clone());
+        }
+    }
+
+    /// What a block is that says nothing of itself.
+    pub fn of_next_block(&self) -> Vec<(&'static str, String)> {
+        OF_BLOCK
+            .iter()
+            .filter_map(|name| Some((*name, self.values.get(format!("default_{name}").as_str())?.clone())))
+            .collect()
     }
 
     /// The value, and the name as it is spelled.

@@ -5,23 +5,17 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::config::{ConfigOptions, ExtensionOptions};
-use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     CloseCursor, ContextModifier, DiscardObject, Expr, Ident, ObjectName, Reset, SchemaName, Set,
     SetSessionAuthorizationParamKind, Statement, UnaryOperator, Value,
 };
 
-use super::{Inner, Notice, Outcome, Session, TransactionStatus, blocks, cursors, settings};
+use super::{Inner, Notice, Outcome, Session, TransactionStatus, blocks, cursors, options, settings};
 
 use crate::catalog;
-use crate::engine::TributaryOptions;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
 use crate::sealed::Sealed;
-
-/// Prefixes of settings that DataFusion's options hold, ours among them.
-const OPTION_PREFIXES: [&str; 2] = ["datafusion.", "tributary."];
 
 /// Whether the statement may run in a failed transaction: it ends it, or goes back to where it had not failed.
 pub(super) fn ends_transaction(parsed: &Parsed) -> bool {
@@ -66,26 +60,23 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
     let statement = match &*parsed.kind {
         Kind::External(create) => {
             blocks::refuse_if_read_only(session, "CREATE EXTERNAL TABLE")?;
-            let may_read = |location: &str| session.access.check_location(&session.identity.user, location);
-            let (catalog, context) = (&session.catalog, &session.context);
-            let notices = query::ddl::create_external_table(catalog, context, may_read, create, parsed).await?;
+            let (access, user) = (Arc::clone(&session.access), session.identity.user.clone());
+            let may_read = move |location: &str| access.check_location(&user, location);
+            let (catalog, context) = (session.catalog.clone(), session.context.clone());
+            let (create, parsed) = (create.clone(), parsed.clone());
+            let defining =
+                async move { query::ddl::create_external_table(&catalog, &context, may_read, &create, &parsed).await };
+            let notices = session.plan_off_the_network(defining).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
         Kind::Fetch(fetch) => return cursors::fetch(session, fetch).await,
         Kind::Sql(statement) => statement,
     };
     match statement.as_ref() {
-        Statement::StartTransaction { begin, modes, .. } => {
-            let is_new = session.transaction_status() == TransactionStatus::Idle;
-            let begun = blocks::begin_block(session, *begin);
-            if is_new {
-                blocks::set_modes(session, modes)?;
-            }
-            Ok(begun)
-        }
-        Statement::Commit { chain, .. } => blocks::commit(session).map(|done| blocks::chained(session, *chain, done)),
+        Statement::StartTransaction { begin, modes, .. } => blocks::begin(session, *begin, modes),
+        Statement::Commit { chain, .. } => blocks::chained(session, *chain, "COMMIT", blocks::commit),
         Statement::Rollback { savepoint: None, chain } => {
-            Ok(blocks::chained(session, *chain, blocks::rollback(session)))
+            blocks::chained(session, *chain, "ROLLBACK", |session| Ok(blocks::rollback(session)))
         }
         Statement::Rollback { savepoint: Some(name), .. } => blocks::return_to(session, &fold(name)),
         Statement::Savepoint { name } => blocks::save(session, fold(name)),
@@ -122,7 +113,10 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         Statement::Deallocate { name, .. } => deallocate(session, name),
         Statement::CreateView(view) => {
             blocks::refuse_if_read_only(session, "CREATE VIEW")?;
-            let notices = query::ddl::create_view(&session.catalog, view, parsed).await?;
+            let (catalog, context) = (session.catalog.clone(), session.context.clone());
+            let (view, parsed) = (view.clone(), parsed.clone());
+            let defining = async move { query::ddl::create_view(&catalog, &context, &view, &parsed).await };
+            let notices = session.plan_off_the_network(defining).await?;
             Ok(defined(session, "CREATE VIEW", notices, Lifetime::OfServer))
         }
         Statement::CreateSchema { schema_name, if_not_exists, .. } => {
@@ -232,7 +226,7 @@ fn is_default(values: &[Expr]) -> bool {
 
 /// Sets one setting; `local` until the end of the transaction block.
 pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: bool) -> Result<()> {
-    if is_option(name) {
+    if options::is_option(name) {
         if local {
             return Err(Error::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
@@ -240,8 +234,7 @@ pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: boo
             )
             .with_hint("Use SET, and RESET when done."));
         }
-        let state = session.context.state_ref();
-        return set_option(state.write().config_mut().options_mut(), name, value);
+        return options::set(session, name, value);
     }
     let mut inner = session.inner.lock();
     let Inner { settings, transaction, .. } = &mut *inner;
@@ -256,7 +249,7 @@ pub(super) fn set_setting(session: &Session, name: &str, value: &str, local: boo
     settings.set(name, value)?;
     if !local {
         // SET after SET LOCAL: this value holds after COMMIT.
-        transaction.set_for_commit(name, value)?;
+        transaction.for_commit().map_or(Ok(()), |settings| settings.set(name, value))?;
     }
     drop(inner);
     apply_settings(session);
@@ -275,10 +268,10 @@ pub(super) fn current_setting(session: &Session, name: &str) -> Option<String> {
         }
         _ => name,
     };
-    if !is_option(name) {
+    if !options::is_option(name) {
         return session.inner.lock().settings.get(name).ok().map(|(_, value)| value.to_owned());
     }
-    option_entry(session.context.state().config_options(), name).map(|value| value.unwrap_or_default())
+    options::show(session, name)
 }
 
 /// `SET search_path = a, "B"` keeps its quotes, so that it can be read back.
@@ -296,9 +289,8 @@ fn quote_list(values: &[Expr], texts: &[String]) -> String {
 
 /// A setting of the start-up message.
 pub(super) fn set_initial(session: &Session, name: &str, value: &str) -> Result<()> {
-    if is_option(name) {
-        let state = session.context.state_ref();
-        return set_option(state.write().config_mut().options_mut(), name, value);
+    if options::is_option(name) {
+        return options::set_initial(session, name, value);
     }
     session.inner.lock().settings.set_initial(name, value)?;
     apply_settings(session);
@@ -306,16 +298,28 @@ pub(super) fn set_initial(session: &Session, name: &str, value: &str) -> Result<
 }
 
 fn reset_one(session: &Session, name: &str) -> Result<()> {
-    if is_option(name) {
-        return reset_option(session, name);
+    if options::is_option(name) {
+        return options::reset(session, name);
     }
-    session.inner.lock().settings.reset(name)?;
+    let mut inner = session.inner.lock();
+    let Inner { settings, transaction, .. } = &mut *inner;
+    settings.reset(name)?;
+    // What SET LOCAL or the block changed does not come back at COMMIT.
+    transaction.for_commit().map_or(Ok(()), |settings| settings.reset(name))?;
+    drop(inner);
     apply_settings(session);
     Ok(())
 }
 
 fn reset_all(session: &Session) {
-    session.inner.lock().settings.reset_all();
+    let mut inner = session.inner.lock();
+    let Inner { settings, transaction, .. } = &mut *inner;
+    settings.reset_all();
+    if let Some(settings) = transaction.for_commit() {
+        settings.reset_all();
+    }
+    drop(inner);
+    options::reset_all(session);
     apply_settings(session);
 }
 
@@ -328,62 +332,6 @@ pub(super) fn apply_settings(session: &Session) {
     session.catalog.set_search_path(path);
     let state = session.context.state_ref();
     settings::apply_time_zone(state.write().config_mut().options_mut(), &zone);
-}
-
-fn is_option(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    OPTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn set_option(options: &mut ConfigOptions, name: &str, value: &str) -> Result<()> {
-    let key = name.to_ascii_lowercase();
-    let Err(error) = options.set(&key, value) else { return Ok(()) };
-    // DataFusion reads true and false, PostgreSQL's users write on and off too.
-    let as_bool = match value.to_ascii_lowercase().as_str() {
-        "on" | "yes" | "1" | "t" => "true",
-        "off" | "no" | "0" | "f" => "false",
-        _ => return Err(wrong_option(name, &error)),
-    };
-    options.set(&key, as_bool).map_err(|_| wrong_option(name, &error))
-}
-
-/// Goes back to what the session started with.
-fn reset_option(session: &Session, name: &str) -> Result<()> {
-    let Some(value) = option_entry(&session.initial_options, name) else {
-        return Err(unknown_option(name));
-    };
-    let state = session.context.state_ref();
-    let mut state = state.write();
-    match value {
-        Some(value) => set_option(state.config_mut().options_mut(), name, &value),
-        None => {
-            Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("parameter \"{name}\" has no value to go back to")))
-        }
-    }
-}
-
-/// The value of one of DataFusion's options or ours; `None` if there is no such option.
-fn option_entry(options: &ConfigOptions, name: &str) -> Option<Option<String>> {
-    let wanted = name.to_ascii_lowercase();
-    // Extensions list their keys without their prefix.
-    let ours = wanted.strip_prefix("tributary.");
-    if let (Some(key), Some(extension)) = (ours, options.extensions.get::<TributaryOptions>()) {
-        return extension.entries().into_iter().find(|e| e.key == key || e.key == wanted).map(|e| e.value);
-    }
-    options.entries().into_iter().find(|e| e.key == wanted).map(|e| e.value)
-}
-
-fn unknown_option(name: &str) -> Error {
-    Error::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
-}
-
-fn wrong_option(name: &str, error: &datafusion::error::DataFusionError) -> Error {
-    let why = error.strip_backtrace();
-    let why = why.strip_prefix("Invalid or Unsupported Configuration: ").unwrap_or(&why).to_owned();
-    if why.to_ascii_lowercase().contains("not found") || why.to_ascii_lowercase().contains("could not find") {
-        return unknown_option(name);
-    }
-    Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("parameter \"{name}\": {why}"))
 }
 
 fn part_text(part: &datafusion::sql::sqlparser::ast::ObjectNamePart) -> String {
@@ -435,7 +383,7 @@ fn show(session: &Session, name: &str) -> Result<Outcome> {
     } else {
         match current_setting(session, name) {
             Some(value) => vec![vec![value]],
-            None => return Err(unknown_option(name)),
+            None => return Err(options::unknown(name)),
         }
     };
     let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();
@@ -471,6 +419,10 @@ async fn prepare(
     statement: &Statement,
     parsed: &Parsed,
 ) -> Result<Outcome> {
+    // Nothing else has rows to wait for, and EXECUTE of EXECUTE would never end.
+    if !matches!(statement, Statement::Query(_)) {
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "PREPARE takes a query: SELECT, VALUES or WITH"));
+    }
     let declared = data_types.iter().map(query::parameter_type).collect();
     let inner = Parsed {
         text: parsed.text.clone(),
@@ -491,6 +443,11 @@ async fn execute(
     let Some(prepared) = session.statement(&statement_name(name)?)? else {
         return Ok(done("SELECT 0"));
     };
+    // The protocol keeps statements of any kind under names, also one that executes itself.
+    if !prepared.is_query() {
+        let message = "EXECUTE of a statement that is no query is not supported";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+    }
     if prepared.parameters.len() != parameters.len() {
         return Err(Error::new(
             SqlState::SYNTAX_ERROR,
@@ -503,18 +460,15 @@ async fn execute(
     }
     let mut values = Vec::with_capacity(parameters.len());
     for (expr, target) in parameters.iter().zip(&prepared.parameters) {
-        let value = constant(session, expr, parsed).await?;
-        values.push(query::assign(value, target).map_err(|e| query::errors::from_datafusion(&e, &parsed.source))?);
+        let (context, expr, target) = (session.context.clone(), expr.clone(), Arc::clone(target));
+        let source = Arc::clone(&parsed.source);
+        let evaluate = async move {
+            let value = query::constant(&context, &expr, Some(target.data_type()), &source).await?;
+            query::assign(value, &target).map_err(|e| query::errors::from_datafusion(&e, &source))
+        };
+        values.push(session.plan_off_the_network(evaluate).await?);
     }
     Box::pin(session.execute(&prepared, values)).await
-}
-
-/// The value of an expression without columns.
-async fn constant(session: &Arc<Session>, expr: &Expr, parsed: &Parsed) -> Result<ScalarValue> {
-    let (context, expr) = (session.context.clone(), expr.clone());
-    let source = Arc::clone(&parsed.source);
-    let evaluate = async move { query::constant(&context, &expr, &source).await };
-    session.engine.spawn(evaluate).join().await?
 }
 
 fn deallocate(session: &Session, name: &Ident) -> Result<Outcome> {

@@ -84,10 +84,11 @@ impl Transaction {
         });
     }
 
-    pub(super) fn fail(&mut self) {
-        if let Some(block) = &mut self.block {
-            block.failed = true;
-        }
+    /// Marks the block as failed; the cursors that its savepoints keep, if there is a block.
+    pub(super) fn fail(&mut self) -> Option<Vec<String>> {
+        let block = self.block.as_mut()?;
+        block.failed = true;
+        Some(block.savepoints.iter().flat_map(|savepoint| savepoint.cursors.clone()).collect())
     }
 
     /// SET LOCAL: remembers the settings that COMMIT goes back to. Without a block nothing is local.
@@ -101,12 +102,9 @@ impl Transaction {
         }
     }
 
-    /// SET: the value that holds after COMMIT, also where SET LOCAL came before it.
-    pub(super) fn set_for_commit(&mut self, name: &str, value: &str) -> Result<()> {
-        match self.block.as_mut().and_then(|block| block.without_local.as_mut()) {
-            Some(settings) => settings.set(name, value),
-            None => Ok(()),
-        }
+    /// The settings that COMMIT goes back to, where SET LOCAL has made them others: SET and RESET change these too.
+    pub(super) fn for_commit(&mut self) -> Option<&mut Settings> {
+        self.block.as_mut()?.without_local.as_mut()
     }
 
     /// SAVEPOINT: remembers where the block stands. Without a block there is nothing to go back to (25P01).
@@ -177,7 +175,7 @@ mod tests {
 
         transaction.begin(&before, ConfigOptions::new());
         assert!(transaction.keep_for_commit(&before));
-        transaction.set_for_commit("statement_timeout", "3min").unwrap();
+        transaction.for_commit().unwrap().set("statement_timeout", "3min").unwrap();
         let after = transaction.end(true).settings.unwrap();
         assert_eq!(after.get("statement_timeout").unwrap().1, "3min");
         assert_eq!(transaction.status(), TransactionStatus::Idle);

@@ -10,11 +10,12 @@ use datafusion::arrow::datatypes::FieldRef;
 use datafusion::scalar::ScalarValue;
 use futures::{Sink, SinkExt};
 use parking_lot::Mutex;
+use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
-use pgwire::api::{ClientInfo, Type};
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireBackendMessage as Message;
 use pgwire::messages::data::{DataRow, FieldDescription, NoData, RowDescription};
+use pgwire::messages::extendedquery::Bind;
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,7 +26,9 @@ use super::hangup::Hangup;
 use super::login::Login;
 use super::rows::{OutColumn, RowWriter, out_columns};
 use super::{Server, errors, params, types};
+use crate::engine::Reserved;
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 use crate::query::Flow;
 use crate::query::postgres::times::Zone;
 use crate::session::{self, Outcome, Prepared, Rows, Run, Session};
@@ -44,8 +47,6 @@ pub struct Connection {
     /// This connection's share of [`crate::limits::CONNECTIONS`]; nobody has one before the login.
     pub(super) place: OnceLock<OwnedSemaphorePermit>,
     portals: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Portal>>>>,
-    /// Parameter types that the client named for its statements, by statement name.
-    declared: Mutex<HashMap<String, Vec<Option<Type>>>>,
     /// Parameters as the client last heard of them.
     reported: Mutex<HashMap<&'static str, String>>,
 }
@@ -56,6 +57,33 @@ pub(super) struct Portal {
     values: Vec<ScalarValue>,
     formats: Format,
     state: PortalState,
+    /// What the values take of the pool.
+    _memory: Option<Reserved>,
+}
+
+/// The values of a Bind message, and what says how to read them.
+struct Sent {
+    zone: String,
+    targets: Vec<FieldRef>,
+    /// Numbers of the types that the client declared.
+    declared: Vec<u32>,
+    formats: Vec<i16>,
+    values: Vec<Option<Bytes>>,
+}
+
+impl Sent {
+    fn decode(&self) -> Result<Vec<ScalarValue>> {
+        let decode = |(index, (target, bytes)): (usize, (&FieldRef, &Option<Bytes>))| {
+            let pg = types::declared(&self.declared, index).unwrap_or_else(|| types::pg_type(target));
+            let binary = match self.formats.as_slice() {
+                [] => false,
+                [one] => *one == 1,
+                many => many.get(index).is_some_and(|code| *code == 1),
+            };
+            params::decode(index + 1, bytes.as_ref(), &pg, binary, target.data_type(), &self.zone)
+        };
+        self.targets.iter().zip(&self.values).enumerate().map(decode).collect()
+    }
 }
 
 enum PortalState {
@@ -79,7 +107,6 @@ impl Connection {
             login: Mutex::new(None),
             place: OnceLock::new(),
             portals: Mutex::new(HashMap::new()),
-            declared: Mutex::new(HashMap::new()),
             reported: Mutex::new(HashMap::new()),
         }
     }
@@ -105,16 +132,6 @@ impl Connection {
             Some(limit) => tokio::time::sleep(limit).await,
             None => std::future::pending().await,
         }
-    }
-
-    /// Remembers the parameter types that a client named for a statement.
-    pub(super) fn keep_declared(&self, statement: &str, types: Vec<Option<Type>>) {
-        self.declared.lock().insert(statement.to_owned(), types);
-    }
-
-    /// The parameter types that the client named for a statement.
-    pub(super) fn declared(&self, statement: &str) -> Vec<Option<Type>> {
-        self.declared.lock().get(statement).cloned().unwrap_or_default()
     }
 
     // ---- one statement under its limits
@@ -245,22 +262,24 @@ impl Connection {
         run: &Run,
     ) -> Flow<Vec<DataRow>> {
         let writer = RowWriter::new(columns, Zone::of_context(&session.time_zone()));
-        session.start(rows, token, run.usage(), move |batch| writer.rows(&batch))
+        session.start(rows, token, run.usage(), move |batch| writer.pieces(&batch))
     }
 
     // ---- the extended protocol: portals
 
     /// Binds values to a statement under a portal's name.
-    pub(super) fn bind(
+    ///
+    /// Long values are decoded on the query threads, under the limits of a statement, with memory that the pool granted
+    /// for as long as the portal lives.
+    pub(super) async fn bind(
         &self,
         portal_name: &str,
         prepared: Option<Arc<Prepared>>,
-        declared: &[Option<Type>],
-        parameter_formats: &[i16],
-        parameters: &[Option<Bytes>],
+        message: &Bind,
         formats: Format,
     ) -> Result<()> {
         let expected = prepared.as_ref().map_or(0, |p| p.parameters.len());
+        let parameters = &message.parameters;
         if parameters.len() != expected {
             return Err(Error::new(
                 SqlState::PROTOCOL_VIOLATION,
@@ -270,29 +289,33 @@ impl Connection {
                 ),
             ));
         }
-        let zone = self.session()?.time_zone();
-        let targets: &[FieldRef] = prepared.as_ref().map_or(&[], |p| &p.parameters);
-        let values = targets
-            .iter()
-            .zip(parameters)
-            .enumerate()
-            .map(|(index, (target, bytes))| {
-                let inferred = types::pg_type(target);
-                let pg = declared.get(index).cloned().flatten().unwrap_or(inferred);
-                let binary = match parameter_formats {
-                    [] => false,
-                    [one] => *one == 1,
-                    many => many.get(index).is_some_and(|code| *code == 1),
-                };
-                params::decode(index + 1, bytes.as_ref(), &pg, binary, target.data_type(), &zone)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let mut portals = self.portals.lock();
-        if !portal_name.is_empty() && portals.contains_key(portal_name) {
+        if !portal_name.is_empty() && self.portals.lock().contains_key(portal_name) {
             return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{portal_name}\" already exists")));
         }
-        let portal = Portal { prepared, values, formats, state: PortalState::Bound };
-        portals.insert(portal_name.to_owned(), Arc::new(tokio::sync::Mutex::new(portal)));
+        let session = self.session()?;
+        let sent = Sent {
+            zone: session.time_zone(),
+            targets: prepared.as_ref().map_or_else(Vec::new, |p| p.parameters.clone()),
+            declared: prepared.as_ref().map_or_else(Vec::new, |p| p.client_types.clone()),
+            formats: message.parameter_format_codes.clone(),
+            values: parameters.clone(),
+        };
+        let bytes: usize = parameters.iter().flatten().map(Bytes::len).sum();
+        let (values, memory) = if bytes <= limits::PARSED_AT_ONCE_BYTES {
+            (sent.decode()?, None)
+        } else {
+            let engine = &self.server.engine;
+            let taken = bytes.saturating_mul(limits::VALUE_BYTES_PER_SENT_BYTE);
+            let memory = engine.reserve("the values of parameters", taken)?;
+            let token = session.start_statement();
+            let deadline = Self::deadline(session.statement_timeout());
+            let task = engine.spawn(async move { sent.decode() });
+            let decoded = self.govern(&token, deadline, async { task.join().await? }).await;
+            session.end_statement();
+            (decoded?, Some(memory))
+        };
+        let portal = Portal { prepared, values, formats, state: PortalState::Bound, _memory: memory };
+        self.portals.lock().insert(portal_name.to_owned(), Arc::new(tokio::sync::Mutex::new(portal)));
         Ok(())
     }
 

@@ -151,13 +151,12 @@ impl Connection {
                 "cannot insert multiple commands into a prepared statement",
             ));
         }
-        let declared = message.type_oids.iter().map(|oid| Type::from_oid(*oid)).collect::<Vec<_>>();
-        let arrow = declared.iter().map(|pg| pg.as_ref().and_then(types::arrow_type)).collect();
+        let declared = (0..message.type_oids.len()).map(|index| types::declared(&message.type_oids, index));
+        let arrow = declared.map(|pg| pg.as_ref().and_then(types::arrow_type)).collect();
         if name.is_empty() {
             session.close_statement("");
         }
         let Some(statement) = statements.pop() else {
-            self.keep_declared(name, vec![]);
             return session.store_statement(name, None);
         };
         let token = session.start_statement();
@@ -168,12 +167,12 @@ impl Connection {
         if let Err(error) = &prepared {
             session.begin_run(&text).end(error.state.0);
         }
-        session.store_statement(name, Some(Arc::new(prepared?)))?;
-        self.keep_declared(name, declared);
-        Ok(())
+        let mut prepared = prepared?;
+        prepared.client_types.clone_from(&message.type_oids);
+        session.store_statement(name, Some(Arc::new(prepared)))
     }
 
-    fn bind_message(&self, message: &Bind) -> crate::error::Result<()> {
+    async fn bind_message(&self, message: &Bind) -> crate::error::Result<()> {
         let statement = message.statement_name.as_deref().unwrap_or_default();
         let prepared = self.session()?.statement(statement)?;
         let formats = match message.result_column_format_codes.as_slice() {
@@ -185,14 +184,7 @@ impl Connection {
         if portal.is_empty() {
             self.close_portal("");
         }
-        self.bind(
-            portal,
-            prepared,
-            &self.declared(statement),
-            &message.parameter_format_codes,
-            &message.parameters,
-            formats,
-        )
+        self.bind(portal, prepared, message, formats).await
     }
 }
 
@@ -229,7 +221,7 @@ impl ExtendedQueryHandler for Connection {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        match self.bind_message(&message) {
+        match self.bind_message(&message).await {
             Ok(()) => {
                 client.feed(Message::BindComplete(BindComplete::new())).await?;
                 Ok(())
@@ -251,11 +243,10 @@ impl ExtendedQueryHandler for Connection {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(failed(self, client, errors::error(error))),
             };
-            let declared = self.declared(name);
+            let declared = prepared.as_ref().map_or(&[][..], |p| &p.client_types);
             let targets = prepared.as_ref().map_or(&[][..], |p| &p.parameters);
             let oids = targets.iter().enumerate().map(|(index, target)| {
-                let known = declared.get(index).cloned().flatten();
-                known.unwrap_or_else(|| types::pg_type(target)).oid()
+                types::declared(declared, index).unwrap_or_else(|| types::pg_type(target)).oid()
             });
             let parameters = ParameterDescription::new(oids.collect());
             client.feed(Message::ParameterDescription(parameters)).await?;

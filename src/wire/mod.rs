@@ -2,6 +2,7 @@
 //!
 //! One connection object per socket, on the network thread; statements run on the engine's threads.
 
+mod arrays;
 mod binary;
 mod connection;
 mod conversation;

@@ -1,12 +1,11 @@
 //! Parameters as a client sends them, to the values that a plan is bound with.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
+use super::arrays::{self, Items};
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::times::{Zone, input};
@@ -74,15 +73,13 @@ impl Place<'_> {
 
 fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<ScalarValue> {
     if let Some(item) = types::item_of(pg) {
-        let items = parse_array(text).ok_or_else(|| place.wrong("it is not a one-dimensional array like {a,b}"))?;
-        let values = items
-            .into_iter()
-            .map(|item_text| match item_text {
-                Some(item_text) => from_text(place, &item_text, &item, zone),
-                None => null_of(&item),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        return list(place, values, &item);
+        let mut items = Items::new();
+        for item_text in arrays::items(text) {
+            let item_text = item_text.map_err(|_| place.wrong("it is not a one-dimensional array like {a,b}"))?;
+            let value = item_text.map(|text| from_text(place, &text, &item, zone)).transpose()?;
+            items.push(value).map_err(|e| place.wrong(&e.strip_backtrace()))?;
+        }
+        return list(place, items, &item);
     }
     let utf8 = || ScalarValue::Utf8(Some(text.to_owned()));
     let trimmed = || ScalarValue::Utf8(Some(text.trim().to_owned()));
@@ -216,82 +213,26 @@ fn array_from_binary(place: Place<'_>, bytes: &[u8], item: &Type) -> Result<Scal
         }
         _ => return Err(place.error(SqlState::FEATURE_NOT_SUPPORTED, "has more than one dimension")),
     };
-    let mut values = vec![];
+    let mut items = Items::new();
     for _ in 0..count {
         let (head, tail) = rest.split_at_checked(4).ok_or_else(header)?;
         let length = i32::from_be_bytes(head.try_into().map_err(|_| header())?);
         rest = tail;
         let Ok(length) = usize::try_from(length) else {
-            values.push(null_of(item)?);
+            items.push(None).map_err(|e| place.wrong(&e.strip_backtrace()))?;
             continue;
         };
         let (value, tail) = rest.split_at_checked(length).ok_or_else(header)?;
         rest = tail;
-        values.push(from_binary(place, value, item)?);
+        let value = from_binary(place, value, item)?;
+        items.push(Some(value)).map_err(|e| place.wrong(&e.strip_backtrace()))?;
     }
-    list(place, values, item)
+    list(place, items, item)
 }
 
-fn null_of(item: &Type) -> Result<ScalarValue> {
-    let data_type = types::arrow_type(item).unwrap_or(DataType::Utf8);
-    ScalarValue::try_from(&data_type).map_err(|e| Error::new(SqlState::INTERNAL_ERROR, e.strip_backtrace()))
-}
-
-fn list(place: Place<'_>, values: Vec<ScalarValue>, item: &Type) -> Result<ScalarValue> {
-    let item_type = match values.iter().find(|v| !v.is_null()) {
-        Some(value) => value.data_type(),
-        None => types::arrow_type(item).unwrap_or(DataType::Utf8),
-    };
-    let values = values
-        .into_iter()
-        .map(|value| match value.is_null() || value.data_type() != item_type {
-            true => value.cast_to(&item_type),
-            false => Ok(value),
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| place.wrong(&e.strip_backtrace()))?;
-    let array = ScalarValue::new_list(&values, &item_type, true);
-    Ok(ScalarValue::List(array as Arc<_>))
-}
-
-/// `{a,"b c",NULL}`: one dimension, as PostgreSQL writes it. `None` where it is not that.
-fn parse_array(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = vec![];
-    if inner.trim().is_empty() {
-        return Some(items);
-    }
-    let mut chars = inner.chars().peekable();
-    loop {
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        let mut item = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            loop {
-                match chars.next()? {
-                    '"' => break,
-                    '\\' => item.push(chars.next()?),
-                    c => item.push(c),
-                }
-            }
-            while chars.next_if(|c| c.is_whitespace()).is_some() {}
-            items.push(Some(item));
-        } else {
-            while let Some(c) = chars.next_if(|c| *c != ',') {
-                match c {
-                    '{' | '}' | '"' => return None,
-                    '\\' => item.push(chars.next()?),
-                    c => item.push(c),
-                }
-            }
-            let item = item.trim_end();
-            items.push((!item.eq_ignore_ascii_case("null")).then(|| item.to_owned()));
-        }
-        match chars.next() {
-            None => return Some(items),
-            Some(',') => {}
-            Some(_) => return None,
-        }
-    }
+fn list(place: Place<'_>, items: Items, item: &Type) -> Result<ScalarValue> {
+    let item_type = types::arrow_type(item).unwrap_or(DataType::Utf8);
+    items.finish(&item_type).map_err(|e| place.wrong(&e.strip_backtrace()))
 }
 
 /// Digits and scale of a decimal text, an exponent included. `None` where it is none or too long.
@@ -407,8 +348,6 @@ mod tests {
             true,
         );
         assert_eq!(&array_of(&value), &array_of(&ScalarValue::List(list)));
-        assert_eq!(parse_array("{{1},{2}}"), None);
-        assert_eq!(parse_array("{}"), Some(vec![]));
     }
 
     proptest! {

@@ -21,9 +21,11 @@ use pgwire::messages::data::DataRow;
 
 use super::{binary, json, types};
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 use crate::query::postgres::times::Zone;
 use crate::query::postgres::times::text::{self, put};
 use crate::query::postgres::uuid_text;
+use crate::query::{Piece, Pieces};
 
 /// How one column of a result is announced and written.
 #[derive(Clone, Debug)]
@@ -46,37 +48,68 @@ impl RowWriter {
         Self { columns, zone }
     }
 
-    /// All rows of a batch, in order. Errors name the column (22003 where a value does not fit).
-    pub fn rows(&self, batch: &RecordBatch) -> Result<Vec<DataRow>> {
+    /// All rows of a batch, in order, cut at [`limits::PIECE_BYTES`]. Errors name the column (22003 where a value does
+    /// not fit).
+    pub fn pieces(&self, batch: &RecordBatch) -> Result<Pieces<Vec<DataRow>>> {
         if batch.num_columns() != self.columns.len() {
             return Err(Error::new(
                 SqlState::INTERNAL_ERROR,
                 format!("the result has {} columns where {} were announced", batch.num_columns(), self.columns.len()),
             ));
         }
-        let columns = self
+        let values = self
             .columns
             .iter()
             .zip(batch.columns())
             .map(|(out, array)| {
-                let values = Values::of(array, &out.pg).map_err(|mut error| {
+                Values::of(array, &out.pg).map_err(|mut error| {
                     error.message = format!("column \"{}\": {}", out.name, error.message);
                     error
-                })?;
-                Ok((values, out))
+                })
             })
             .collect::<Result<Vec<_>>>()?;
-        let fields = self.columns.len() as i16;
-        // One buffer for the batch, cut into rows without copying.
-        let mut buffer = BytesMut::with_capacity(batch.num_rows() * 16 * columns.len().max(1));
-        let mut rows = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
-            for (values, out) in &columns {
-                values.put(&mut buffer, row, out, self.zone)?;
+        let row_count = batch.num_rows();
+        Ok(Box::new(Cut { columns: Arc::clone(&self.columns), values, zone: self.zone, next_row: 0, row_count }))
+    }
+}
+
+/// The rows of a batch that are not written yet.
+struct Cut {
+    columns: Arc<[OutColumn]>,
+    values: Vec<Values>,
+    zone: Zone,
+    next_row: usize,
+    row_count: usize,
+}
+
+impl Cut {
+    fn piece(&mut self) -> Result<Piece<Vec<DataRow>>> {
+        const BYTES_PER_VALUE: usize = 16;
+        let fields = i16::try_from(self.columns.len())
+            .map_err(|_| Error::new(SqlState::TOO_MANY_COLUMNS, "a row has more columns than can be sent"))?;
+        let left = self.row_count - self.next_row;
+        let guess = left.saturating_mul(BYTES_PER_VALUE * self.columns.len().max(1));
+        // One buffer for the piece, cut into rows without copying.
+        let mut buffer = BytesMut::with_capacity(guess.min(limits::PIECE_BYTES));
+        let mut rows = Vec::with_capacity(left);
+        let mut bytes = 0;
+        while self.next_row < self.row_count && bytes < limits::PIECE_BYTES {
+            for (values, out) in self.values.iter().zip(self.columns.iter()) {
+                values.put(&mut buffer, self.next_row, out, self.zone)?;
             }
+            bytes += buffer.len();
             rows.push(DataRow::new(buffer.split(), fields));
+            self.next_row += 1;
         }
-        Ok(rows)
+        Ok(Piece { bytes: bytes + rows.len() * size_of::<DataRow>(), content: rows })
+    }
+}
+
+impl Iterator for Cut {
+    type Item = Result<Piece<Vec<DataRow>>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (self.next_row < self.row_count).then(|| self.piece())
     }
 }
 

@@ -8,6 +8,11 @@ use pgwire::api::Type;
 use crate::query::postgres::json::Json;
 use crate::query::postgres::{UUID_STORAGE, is_uuid};
 
+/// The type that a client declared for a parameter, by the numbers that it sent; `None` where it left it open.
+pub fn declared(numbers: &[u32], index: usize) -> Option<Type> {
+    numbers.get(index).and_then(|oid| Type::from_oid(*oid))
+}
+
 /// The type that a column is announced as.
 ///
 /// Structs are records and lists of them arrays of records; maps and lists of lists are JSON.

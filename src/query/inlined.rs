@@ -1,0 +1,240 @@
+//! How large the expressions of a plan become once the planner has put in what their columns stand for.
+//!
+//! A query of WITH, a subquery of FROM and a view give columns that are expressions of columns below. Rules of the
+//! optimizer merge projections and push filters through them, so that the expressions of twenty short queries become
+//! one that is as deep as all of them, and a filter on a column that each uses twice one of a million parts. A rule
+//! cannot be interrupted: what would take one too long is refused before the first.
+
+use std::collections::HashMap;
+
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::errors;
+use crate::error::{Error, Result, SqlState};
+use crate::limits;
+
+/// What stands behind a column: nothing more than itself, or an expression that rules put in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Weight {
+    /// Levels from its top to its deepest part.
+    depth: f64,
+    /// Its parts.
+    parts: f64,
+}
+
+const PLAIN: Weight = Weight { depth: 1.0, parts: 1.0 };
+
+impl Weight {
+    fn max(self, other: Self) -> Self {
+        Self { depth: self.depth.max(other.depth), parts: self.parts.max(other.parts) }
+    }
+
+    /// The same where no filter is: a projection that reads a column twice is not merged with the one that makes it.
+    fn read_once(self) -> Self {
+        Self { parts: self.parts.min(self.depth), ..self }
+    }
+
+    /// What rules may do with an expression of so many parts, each as far from the top: see [`limits::EXPRESSION_WORK`].
+    fn work(self, above: f64) -> f64 {
+        self.parts * (self.depth + above).powi(3)
+    }
+}
+
+/// The columns of a plan by name. Two of one name are the heavier one: that only makes the guess larger.
+type Columns = HashMap<String, Weight>;
+
+/// Fails with 54001 if an expression of the plan would be deeper than [`limits::EXPRESSION_DEPTH`] once the columns it
+/// reads are put in, or if all of them together are more than [`limits::EXPRESSION_WORK`].
+///
+/// Costs a walk of the plan, whose steps have been counted before.
+pub(super) fn check(plan: &LogicalPlan, source: &str) -> Result<()> {
+    let mut account = Account { work: 0.0 };
+    account.columns(plan, source).map(|_| ())
+}
+
+struct Account {
+    work: f64,
+}
+
+impl Account {
+    /// The weights of a plan's columns; what the plan's own expressions take is added to the account.
+    fn columns(&mut self, plan: &LogicalPlan, source: &str) -> Result<Columns> {
+        let mut below = vec![];
+        for input in plan.inputs() {
+            below.push(self.columns(input, source)?);
+        }
+        // By position: the branches of a UNION have names of their own.
+        let by_place = matches!(plan, LogicalPlan::Union(_)).then(|| union(plan, &below));
+        let mut read = Columns::new();
+        for columns in below {
+            for (name, weight) in columns {
+                read.entry(name).and_modify(|known| *known = known.max(weight)).or_insert(weight);
+            }
+        }
+        // Filters are pushed through whatever makes their columns, and so is what joins and sorts learn.
+        let is_pushed = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Sort(_));
+        let failed = |e| errors::from_datafusion(&e, source);
+        let mut weights = vec![];
+        let mut subqueries = vec![];
+        plan.apply_expressions(|expr| {
+            weights.push(self.weigh(expr, &read, is_pushed, &mut subqueries)?);
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .map_err(failed)?;
+        for subquery in subqueries {
+            self.columns(&subquery, source)?;
+        }
+        if let Some(columns) = by_place {
+            return Ok(columns);
+        }
+        Ok(given(plan, &weights, read))
+    }
+
+    /// Adds an expression to the account.
+    fn weigh(
+        &mut self,
+        expr: &Expr,
+        read: &Columns,
+        is_pushed: bool,
+        subqueries: &mut Vec<LogicalPlan>,
+    ) -> datafusion::error::Result<Weight> {
+        let mut weight = Weight { depth: 0.0, parts: 0.0 };
+        let mut open = vec![(expr, 0.0)];
+        while let Some((expr, above)) = open.pop() {
+            match expr {
+                Expr::ScalarSubquery(subquery) => subqueries.push(LogicalPlan::clone(&subquery.subquery)),
+                Expr::Exists(exists) => subqueries.push(LogicalPlan::clone(&exists.subquery.subquery)),
+                Expr::InSubquery(within) => subqueries.push(LogicalPlan::clone(&within.subquery.subquery)),
+                Expr::SetComparison(compared) => subqueries.push(LogicalPlan::clone(&compared.subquery.subquery)),
+                _ => {}
+            }
+            // A name for an expression is no level of it.
+            let own = match expr {
+                Expr::Column(column) => read.get(&column.name).copied().unwrap_or(PLAIN),
+                Expr::Alias(_) => Weight { depth: 0.0, parts: 0.0 },
+                _ => PLAIN,
+            };
+            weight.depth = weight.depth.max(above + own.depth);
+            weight.parts += own.parts;
+            self.work += if is_pushed { own } else { own.read_once() }.work(above);
+            expr.apply_children(|child| {
+                open.push((child, above + own.depth));
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        if weight.depth > limits::EXPRESSION_DEPTH as f64 + 1.0 {
+            let depth = limits::EXPRESSION_DEPTH;
+            let message = format!("an expression is nested deeper than {depth} levels");
+            return Err(too_complex(message).into());
+        }
+        if self.work > limits::EXPRESSION_WORK {
+            return Err(too_complex("the expressions of the statement are too large to be planned".to_owned()).into());
+        }
+        Ok(weight)
+    }
+}
+
+fn too_complex(message: String) -> Error {
+    Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+        .with_detail("What columns of WITH queries, subqueries and views stand for is counted where they are used.")
+        .with_hint("Keep what is built up in many steps as a table.")
+}
+
+/// The columns that a plan gives, of which `weights` are its expressions.
+fn given(plan: &LogicalPlan, weights: &[Weight], read: Columns) -> Columns {
+    let named = |schema: &DFSchema, weights: &[Weight]| {
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        names.zip(weights.iter().copied().chain(std::iter::repeat(PLAIN))).collect::<Columns>()
+    };
+    match plan {
+        LogicalPlan::Projection(projection) => named(&projection.schema, weights),
+        // A group's keys are put in where a filter goes below it; what is computed of the group is a value.
+        LogicalPlan::Aggregate(aggregate) => {
+            let keys = grouping_set_to_exprlist(&aggregate.group_expr).map_or(0, |keys| keys.len());
+            let is_plain = keys == aggregate.group_expr.len();
+            let keys = if is_plain { &weights[..keys.min(weights.len())] } else { &[] };
+            named(&aggregate.schema, keys)
+        }
+        LogicalPlan::Values(values) => named(&values.schema, &[]),
+        LogicalPlan::TableScan(scan) => named(&scan.projected_schema, &[]),
+        // All others hand on what they read; a column of their own is a value.
+        _ => plan
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| (field.name().clone(), read.get(field.name()).copied().unwrap_or(PLAIN)))
+            .collect(),
+    }
+}
+
+/// The columns of a UNION: each the heaviest of its branches.
+fn union(plan: &LogicalPlan, below: &[Columns]) -> Columns {
+    let heaviest = |place: usize| {
+        let weights = plan.inputs().into_iter().zip(below).filter_map(|(input, columns)| {
+            let fields = input.schema().fields();
+            columns.get(fields.get(place)?.name()).copied()
+        });
+        weights.fold(PLAIN, Weight::max)
+    };
+    plan.schema().fields().iter().enumerate().map(|(place, field)| (field.name().clone(), heaviest(place))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn state(text: &str) -> Option<SqlState> {
+        let context = SessionContext::new();
+        context.sql("CREATE TABLE t AS SELECT 1 AS x, 2 AS y").await.unwrap();
+        let plan = context.state().create_logical_plan(text).await.unwrap();
+        check(&plan, text).err().map(|error| error.state)
+    }
+
+    /// Queries of WITH, each of which makes `x` of the `x` before it.
+    fn steps(count: usize, x: &str, last: &str) -> String {
+        let steps: Vec<String> = (1..=count).map(|n| format!("c{n} AS (SELECT {x} AS x FROM c{})", n - 1)).collect();
+        format!("WITH c0 AS (SELECT x FROM t), {} {}", steps.join(", "), last.replace('#', &format!("c{count}")))
+    }
+
+    #[tokio::test]
+    async fn depth_adds_up_along_queries_that_read_each_other() {
+        let levels = limits::EXPRESSION_DEPTH / 10;
+        let ten = format!("x{}", " + 1".repeat(10));
+        assert_eq!(state(&steps(levels - 1, &ten, "SELECT x FROM #")).await, None);
+        let too_deep = Some(SqlState::STATEMENT_TOO_COMPLEX);
+        assert_eq!(state(&steps(levels + 1, &ten, "SELECT x FROM #")).await, too_deep);
+        let derived = (0..=levels).fold("t".to_owned(), |from, _| format!("(SELECT {ten} AS x FROM {from}) AS t"));
+        assert_eq!(state(&format!("SELECT x FROM {derived}")).await, too_deep);
+        assert_eq!(state(&steps(levels + 1, &ten, "SELECT 1 UNION ALL SELECT x FROM #")).await, too_deep);
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_of_a_group_is_a_value_and_its_key_is_not() {
+        let steps_of = |x: &str| steps(limits::EXPRESSION_DEPTH, x, "SELECT x FROM #");
+        assert_eq!(state(&steps_of("x")).await, None);
+        let groups = |x: &str| {
+            let many = limits::EXPRESSION_DEPTH + 10;
+            let groups: Vec<String> =
+                (1..=many).map(|n| format!("c{n} AS (SELECT {x} AS x FROM c{} GROUP BY x + 1)", n - 1)).collect();
+            format!("WITH c0 AS (SELECT x FROM t), {} SELECT x FROM c{many}", groups.join(", "))
+        };
+        assert_eq!(state(&groups("x + 1")).await, Some(SqlState::STATEMENT_TOO_COMPLEX));
+        assert_eq!(state(&groups("max(x)")).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_used_twice_by_each_counts_twice() {
+        assert_eq!(state(&steps(8, "x * x", "SELECT x FROM # WHERE x > 1")).await, None);
+        for pushed in
+            ["SELECT x FROM # WHERE x > 1", "SELECT x FROM # ORDER BY x LIMIT 1", "SELECT 1 FROM # JOIN t ON #.x = y"]
+        {
+            assert_eq!(state(&steps(30, "x * x", pushed)).await, Some(SqlState::STATEMENT_TOO_COMPLEX), "{pushed}");
+        }
+        assert_eq!(state(&steps(30, "x * x", "SELECT x FROM #")).await, None);
+    }
+}
