@@ -7,6 +7,7 @@ mod external;
 mod faults;
 mod generations;
 mod listing;
+mod merged;
 mod publishing;
 mod scan;
 mod schema;
