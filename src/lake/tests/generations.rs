@@ -383,10 +383,11 @@ async fn a_manifest_that_contradicts_itself_is_no_table() {
     let table = three_generations().await;
     let path = table.path().join(MANIFEST_NAME);
     let right = table.manifest();
-    let wrong: [(&dyn Fn(&mut Manifest), &str); 3] = [
-        (&|manifest| manifest.files[1].generation = 1, "one range and one generation"),
-        (&|manifest| manifest.files[2].generation = 9, "is of generation 9"),
-        (&|manifest| manifest.row_count += 1, "its files have 4000"),
+    type Change = fn(&mut Manifest);
+    let wrong: [(Change, &str); 3] = [
+        (|manifest| manifest.files[1].generation = 1, "one range and one generation"),
+        (|manifest| manifest.files[2].generation = 9, "is of generation 9"),
+        (|manifest| manifest.row_count += 1, "its files have 4000"),
     ];
     for (change, why) in wrong {
         let mut manifest = right.clone();
