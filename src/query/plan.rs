@@ -265,9 +265,9 @@ fn type_parameters(
         .max(hints.count());
     let types: Vec<FieldRef> = (0..highest)
         .map(|index| {
-            let written = declared.get(index).cloned().flatten().or_else(|| hints.get(index));
-            written
-                .map(parameters::field)
+            let declared = declared.get(index).cloned().flatten().map(parameters::field);
+            declared
+                .or_else(|| hints.get(index))
                 .or_else(|| items.get(&index).cloned())
                 .or_else(|| inferred.get(&format!("${}", index + 1))?.as_ref().map(parameters::like))
                 .filter(|field| !field.data_type().is_null())

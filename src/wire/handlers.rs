@@ -158,7 +158,7 @@ impl Connection {
         }
         let Some(statement) = statements.pop() else {
             self.keep_declared(name, vec![]);
-            return session.store_statement(name, None);
+            return session.store_statement(name, None, false);
         };
         let token = session.start_statement();
         let deadline = Self::deadline(session.statement_timeout());
@@ -168,7 +168,7 @@ impl Connection {
         if let Err(error) = &prepared {
             session.begin_run(&text).end(error.state.0);
         }
-        session.store_statement(name, Some(Arc::new(prepared?)))?;
+        session.store_statement(name, Some(Arc::new(prepared?)), false)?;
         self.keep_declared(name, declared);
         Ok(())
     }
