@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Time
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement,
-    TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
+    TimezoneInfo, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::postgres::{self, UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
@@ -18,7 +18,7 @@ use super::postgres::{self, UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
 pub struct ParameterHints(Vec<Option<FieldRef>>);
 
 impl ParameterHints {
-    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`. What was found before holds.
+    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`, `NOT $1`, `CASE WHEN $1`. What was found before holds.
     pub fn read(&mut self, statement: &Statement) {
         // The visitor never breaks.
         let _ = statement.visit(self);
@@ -142,6 +142,12 @@ impl Visitor for ParameterHints {
                 });
                 self.put(expr, written);
             }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.put(expr, Some(field(DataType::Boolean))),
+            Expr::Case { operand: None, conditions, .. } => {
+                for branch in conditions {
+                    self.put(&branch.condition, Some(field(DataType::Boolean)));
+                }
+            }
             other => self.put(other, None),
         }
         ControlFlow::Continue(())
@@ -184,6 +190,7 @@ pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
         SqlType::Bytea => DataType::Binary,
         SqlType::Uuid => UUID_STORAGE,
         SqlType::Date => DataType::Date32,
+        SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time64(TimeUnit::Microsecond),
         SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         SqlType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))

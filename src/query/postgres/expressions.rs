@@ -41,6 +41,7 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             {
                 *op = plain;
             }
+            compare_by_item(expr);
         }
         Expr::Function(function) => {
             strip_schema(&mut function.name);
@@ -125,6 +126,27 @@ fn known_or_unknown(expr: &mut Expr) {
     }
     let known = Box::new(take(expr));
     *expr = Expr::Nested(Box::new(Expr::BinaryOp { left: known, op: BinaryOperator::Or, right: Box::new(unknown) }));
+}
+
+/// `(a, b) = (c, d)` as `a = c AND b = d`, and `<>` as `a <> c OR b <> d`: so each item has a type of its own.
+fn compare_by_item(expr: &mut Expr) {
+    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else { return };
+    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return };
+    if lefts.len() != rights.len() {
+        return;
+    }
+    let joint = if *op == BinaryOperator::Eq { BinaryOperator::And } else { BinaryOperator::Or };
+    let pairs = std::mem::take(lefts).into_iter().zip(std::mem::take(rights));
+    let compared =
+        pairs.map(|(left, right)| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) });
+    let all = compared.reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: joint.clone(),
+        right: Box::new(right),
+    });
+    if let Some(all) = all {
+        *expr = Expr::Nested(Box::new(all));
+    }
 }
 
 /// Whether an expression is a constant other than NULL.
