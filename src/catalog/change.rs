@@ -31,6 +31,8 @@ pub enum Change {
     CreateExternalTable { name: QualifiedName, table: Arc<dyn TableSource>, or_replace: bool, if_not_exists: bool },
     /// DROP TABLE or DROP VIEW.
     DropRelation { name: QualifiedName, kind: RelationKind, if_exists: bool, cascade: bool },
+    /// ALTER TABLE or ALTER VIEW ... RENAME TO; `kind` is what it must be, if anything.
+    RenameRelation { name: QualifiedName, to: String, kind: Option<RelationKind>, if_exists: bool },
 }
 
 /// Something that the user should hear about a change that succeeded.
@@ -63,6 +65,9 @@ impl Snapshot {
             }
             Change::DropRelation { name, kind, if_exists, cascade } => {
                 next.drop_relation(name, *kind, *if_exists, *cascade, &mut notices)?;
+            }
+            Change::RenameRelation { name, to, kind, if_exists } => {
+                next.rename_relation(name, to, *kind, *if_exists, ids, &mut notices)?;
             }
         }
         Ok((next, notices))
@@ -214,6 +219,63 @@ impl Snapshot {
             notices.push(cascade_notice(view));
         }
         self.remove(name);
+        Ok(())
+    }
+
+    /// Gives a relation another name. Views that read it go on reading it, as in PostgreSQL.
+    fn rename_relation(
+        &mut self,
+        name: &QualifiedName,
+        to: &str,
+        kind: Option<RelationKind>,
+        if_exists: bool,
+        ids: &ObjectIds,
+        notices: &mut Vec<Notice>,
+    ) -> Result<()> {
+        let Some(relation) = self.relation(&name.schema, &name.name).cloned() else {
+            let message = format!("relation {} does not exist", quoted(&name.name));
+            if !if_exists {
+                return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+            }
+            notices.push(Notice { state: SqlState::SUCCESSFUL_COMPLETION, message: format!("{message}, skipping") });
+            return Ok(());
+        };
+        if let Some(kind) = kind
+            && relation.kind() != kind
+        {
+            let message = format!("{} is not a {}", quoted(&name.name), kind.word());
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+        }
+        let body = match &relation.body {
+            RelationBody::LakeTable(table) => {
+                let message = format!("{} is a table of the lake's files and cannot be renamed", quoted(&name.name));
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
+                    .with_hint(format!("Rename what is in {}, or make a view of the new name.", table.location())));
+            }
+            RelationBody::System(_) => {
+                let message = format!("permission denied: {} is a system catalog", quoted(&name.name));
+                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
+            RelationBody::ExternalTable(table) => RelationBody::ExternalTable(Arc::clone(table)),
+            RelationBody::View(view) => RelationBody::View(view.clone()),
+        };
+        let renamed = QualifiedName::new(&name.schema, to);
+        self.check_creation(&renamed)?;
+        if self.relation(&renamed.schema, &renamed.name).is_some() {
+            return Err(already_exists(&renamed));
+        }
+        let readers: Vec<(QualifiedName, View)> = self
+            .relations()
+            .filter_map(|reader| match &reader.body {
+                RelationBody::View(view) if view.references.contains(name) => Some((reader.name.clone(), view.clone())),
+                _ => None,
+            })
+            .collect();
+        self.remove(name);
+        self.insert(&renamed, body, ids);
+        for (reader, view) in readers {
+            self.insert(&reader, RelationBody::View(view.reading(name, &renamed)), ids);
+        }
         Ok(())
     }
 

@@ -232,6 +232,21 @@ impl SessionCatalog {
         self.apply(Change::DropRelation { name, kind, if_exists, cascade })
     }
 
+    /// ALTER ... RENAME TO of one relation, found through the search path; `kind` is what it must be, if anything.
+    pub fn rename_relation(
+        &self,
+        name: &TableReference,
+        to: String,
+        kind: Option<RelationKind>,
+        if_exists: bool,
+    ) -> Result<Vec<Notice>> {
+        let name = match self.resolve(name) {
+            Some(relation) => relation.name.clone(),
+            None => self.creation_name(name)?,
+        };
+        self.apply(Change::RenameRelation { name, to, kind, if_exists })
+    }
+
     /// The snapshot that statements of this session plan against now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.shared.view.read().snapshot)

@@ -14,6 +14,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as PlannedStatement;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 
 use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
@@ -52,6 +54,24 @@ impl View {
         Ok(Self { definition, columns, references, query: Sealed::new(*query), renames })
     }
 
+    /// The view where a relation that it reads has another name.
+    ///
+    /// Its text is then that of the parsed query: what the user wrote names what is not there any more.
+    pub fn reading(&self, was: &QualifiedName, is: &QualifiedName) -> Self {
+        let mut view = self.clone();
+        let renamed = |name: &ObjectName| means(name, was).then(|| is.clone());
+        let mut query = Query::clone(&self.query);
+        qualify(&mut query, renamed);
+        view.query = Sealed::new(query);
+        if let Some(mut written) = parsed(&self.definition) {
+            qualify(&mut written, renamed);
+            view.definition = written.to_string();
+        }
+        view.references.remove(was);
+        view.references.insert(is.clone());
+        view
+    }
+
     /// Plans the view over the relations of now.
     pub async fn provider(
         &self,
@@ -62,6 +82,26 @@ impl View {
         let plan = keep_columns(plan, &self.columns, name)?;
         Ok(Arc::new(ViewTable::new(plan, Some(self.definition.clone()))))
     }
+}
+
+/// The query of a view's text.
+fn parsed(definition: &str) -> Option<Box<Query>> {
+    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, definition).ok()?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(Statement::Query(query)), true) => Some(query),
+        _ => None,
+    }
+}
+
+/// Whether a name, with its schema or without, is that of a relation.
+fn means(name: &ObjectName, relation: &QualifiedName) -> bool {
+    let part = |part: &ObjectNamePart| match part {
+        ObjectNamePart::Identifier(ident) => Some(normalized(ident)),
+        ObjectNamePart::Function(_) => None,
+    };
+    let mut parts = name.0.iter().rev().map(part);
+    parts.next().flatten().is_some_and(|name| name == relation.name)
+        && parts.next().is_none_or(|schema| schema.is_some_and(|schema| schema == relation.schema))
 }
 
 async fn plan_query(query: &Query, state: &SessionState) -> datafusion::error::Result<LogicalPlan> {

@@ -10,7 +10,10 @@ use datafusion::common::TableReference;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{CreateExternalTable as PlannedTable, DdlStatement, LogicalPlan};
 use datafusion::sql::parser::{CreateExternalTable, Statement as DfStatement};
-use datafusion::sql::sqlparser::ast::{CreateView, Ident, ObjectName, ObjectNamePart, ObjectType, Query, Statement};
+use datafusion::sql::sqlparser::ast::{
+    AlterTable, AlterTableOperation, CreateView, Ident, ObjectName, ObjectNamePart, ObjectType, Query,
+    RenameTableNameKind, Statement,
+};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use tributary_udfs::TributaryDialect;
@@ -110,6 +113,28 @@ pub fn drop(
         });
     }
     Ok((tag, notices))
+}
+
+/// The tag of ALTER TABLE or ALTER VIEW, which the parser reads as one statement.
+pub fn alter_tag(parsed: &Parsed) -> &'static str {
+    let is_view = parsed.text.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("view"));
+    if is_view { "ALTER VIEW" } else { "ALTER TABLE" }
+}
+
+/// `ALTER TABLE | VIEW [IF EXISTS] name RENAME TO other`; `None` for what else ALTER may do.
+///
+/// As in PostgreSQL, ALTER TABLE renames views too.
+pub fn rename(catalog: &SessionCatalog, alter: &AlterTable, tag: &str) -> Result<Option<Vec<Notice>>> {
+    let [AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(to) }] = alter.operations.as_slice()
+    else {
+        return Ok(None);
+    };
+    let TableReference::Bare { table: to } = reference(to)? else {
+        let message = format!("the new name must be without a schema: {to}");
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+    };
+    let kind = (tag == "ALTER VIEW").then_some(RelationKind::View);
+    catalog.rename_relation(&reference(&alter.name)?, to.to_string(), kind, alter.if_exists).map(Some)
 }
 
 async fn open(planned: &PlannedTable, context: &SessionContext) -> Result<Arc<LakeTable>> {

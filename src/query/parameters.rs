@@ -8,24 +8,24 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Time
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, LimitClause, Query, Statement,
-    TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
+    TimezoneInfo, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::postgres::{self, UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
 
 /// Types found in the text, by position from 0; none yet for a parameter that the text only names.
 #[derive(Debug, Default)]
-pub struct ParameterHints(Vec<Option<DataType>>);
+pub struct ParameterHints(Vec<Option<FieldRef>>);
 
 impl ParameterHints {
-    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`. What was found before holds.
+    /// Reads `$1::date`, `CAST($1 AS int)`, `LIMIT $1`, `OFFSET $2`, `NOT $1`, `CASE WHEN $1`. What was found before holds.
     pub fn read(&mut self, statement: &Statement) {
         // The visitor never breaks.
         let _ = statement.visit(self);
     }
 
     /// The type that the text tells for a parameter, if any.
-    pub fn get(&self, index: usize) -> Option<DataType> {
+    pub fn get(&self, index: usize) -> Option<FieldRef> {
         self.0.get(index).cloned().flatten()
     }
 
@@ -34,13 +34,13 @@ impl ParameterHints {
         self.0.len()
     }
 
-    fn put(&mut self, expr: &Expr, data_type: Option<DataType>) {
+    fn put(&mut self, expr: &Expr, written: Option<FieldRef>) {
         let Some(index) = placeholder(expr) else { return };
         if self.0.len() <= index {
             self.0.resize(index + 1, None);
         }
         if self.0[index].is_none() {
-            self.0[index] = data_type;
+            self.0[index] = written;
         }
     }
 }
@@ -146,9 +146,18 @@ impl Visitor for ParameterHints {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Cast { expr, data_type, .. } => {
-                let mut data_type = data_type.clone();
-                postgres::normalize_type(&mut data_type);
-                self.put(expr, arrow_type(&data_type));
+                let written = postgres::oid_parameter(data_type).or_else(|| {
+                    let mut data_type = data_type.clone();
+                    postgres::normalize_type(&mut data_type);
+                    arrow_type(&data_type).map(field)
+                });
+                self.put(expr, written);
+            }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.put(expr, Some(field(DataType::Boolean))),
+            Expr::Case { operand: None, conditions, .. } => {
+                for branch in conditions {
+                    self.put(&branch.condition, Some(field(DataType::Boolean)));
+                }
             }
             other => self.put(other, None),
         }
@@ -158,10 +167,10 @@ impl Visitor for ParameterHints {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
             if let Some(limit) = limit {
-                self.put(limit, Some(DataType::Int64));
+                self.put(limit, Some(field(DataType::Int64)));
             }
             if let Some(offset) = offset {
-                self.put(&offset.value, Some(DataType::Int64));
+                self.put(&offset.value, Some(field(DataType::Int64)));
             }
         }
         ControlFlow::Continue(())
@@ -192,6 +201,7 @@ pub fn arrow_type(sql: &SqlType) -> Option<DataType> {
         SqlType::Bytea => DataType::Binary,
         SqlType::Uuid => UUID_STORAGE,
         SqlType::Date => DataType::Date32,
+        SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time64(TimeUnit::Microsecond),
         SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         SqlType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => {
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))

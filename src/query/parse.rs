@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use datafusion::sql::parser::{CreateExternalTable, DFParserBuilder, Statement as DfStatement};
 use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 use tokio_util::sync::CancellationToken;
@@ -99,11 +100,12 @@ pub(super) fn byte_offset(text: &str, location: Location) -> usize {
     LineStarts::of(text).byte_offset(text, location)
 }
 
-fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
+fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, mut tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
     complexity::check(&tokens)?;
     let (range, offset) = place(walk, &tokens);
     let statement_text = text[range].to_owned();
     let dialect = TributaryDialect;
+    leave_out_deferrable(&mut tokens);
     let kind = if let Some(fetch) = fetch::parse(&tokens) {
         Kind::Fetch(fetch?)
     } else if is_external_table(&tokens) {
@@ -127,6 +129,34 @@ fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, tokens: Vec<TokenWithSpan>) -
         Kind::Sql(Box::new(statement))
     };
     Ok(Parsed { text: statement_text, source: Arc::clone(text), kind: Sealed::new(kind) })
+}
+
+/// Takes `[NOT] DEFERRABLE` out of BEGIN and SET TRANSACTION, where the parser does not know it.
+///
+/// It says whether a transaction may wait for a snapshot that no other one can spoil. Every snapshot here is one.
+fn leave_out_deferrable(tokens: &mut Vec<TokenWithSpan>) {
+    let keyword = |token: &TokenWithSpan| match &token.token {
+        Token::Word(Word { keyword, quote_style: None, .. }) => *keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let is_solid = |token: &&TokenWithSpan| !is_blank(&token.token);
+    let mut words = tokens.iter().filter(is_solid).map(keyword);
+    let is_about_transactions = match words.next() {
+        Some(Keyword::BEGIN | Keyword::START) => true,
+        Some(Keyword::SET) => words.any(|word| word == Keyword::TRANSACTION),
+        _ => false,
+    };
+    if !is_about_transactions {
+        return;
+    }
+    while let Some(at) = tokens.iter().position(|token| keyword(token) == Keyword::DEFERRABLE) {
+        let before = tokens[..at].iter().rposition(|token| !is_blank(&token.token));
+        let from = before.filter(|before| keyword(&tokens[*before]) == Keyword::NOT).unwrap_or(at);
+        // Modes may have commas between them.
+        let comma = tokens[..from].iter().rposition(|token| !is_blank(&token.token));
+        let from = comma.filter(|comma| tokens[*comma].token == Token::Comma).unwrap_or(from);
+        tokens.drain(from..=at);
+    }
 }
 
 /// DataFusion's parser wants a text of its own; `offset` is where it starts, in characters.

@@ -273,7 +273,7 @@ fn type_parameters(
     text: &str,
 ) -> Result<(LogicalPlan, Vec<FieldRef>)> {
     let inferred = plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
-    let items = array_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
+    let items = placed_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
     let highest = inferred
         .keys()
         .filter_map(|name| parameters::index_of(name))
@@ -285,9 +285,9 @@ fn type_parameters(
         .max(hints.count());
     let types: Vec<FieldRef> = (0..highest)
         .map(|index| {
-            let written = declared.get(index).cloned().flatten().or_else(|| hints.get(index));
-            written
-                .map(parameters::field)
+            let declared = declared.get(index).cloned().flatten().map(parameters::field);
+            declared
+                .or_else(|| hints.get(index))
                 .or_else(|| items.get(&index).cloned())
                 .or_else(|| inferred.get(&format!("${}", index + 1))?.as_ref().map(parameters::like))
                 .filter(|field| !field.data_type().is_null())
@@ -306,8 +306,8 @@ fn type_parameters(
     Ok((typed.data, types))
 }
 
-/// `x = ANY($1)` takes a list of what `x` is: types by position.
-fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, FieldRef>> {
+/// Types that the plan tells, by position: `x = ANY($1)` takes a list of what `x` is, `coalesce(x, $1)` takes an `x`.
+fn placed_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, FieldRef>> {
     let mut found = HashMap::new();
     plan.apply_with_subqueries(|node| {
         let mut schema = DFSchema::empty();
@@ -328,11 +328,40 @@ fn array_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usi
                     let item = item.as_ref().clone().with_name(Field::LIST_FIELD_DEFAULT_NAME);
                     found.insert(index, Arc::new(Field::new("", DataType::List(Arc::new(item)), true)));
                 }
+                for (index, field) in alternatives(expr, &schema) {
+                    found.entry(index).or_insert(field);
+                }
                 Ok(TreeNodeRecursion::Continue)
             })
         })
     })?;
     Ok(found)
+}
+
+/// Parameters that stand beside values of which one is the answer, as in `coalesce(x, $1)`: they have the values' type.
+fn alternatives(expr: &Expr, schema: &DFSchema) -> Vec<(usize, FieldRef)> {
+    const CHOOSING: [&str; 4] = ["coalesce", "nullif", "greatest", "least"];
+    let values: Vec<&Expr> = match expr {
+        Expr::ScalarFunction(call) if CHOOSING.contains(&call.name()) => call.args.iter().collect(),
+        Expr::Case(case) => {
+            let otherwise = case.else_expr.iter().map(|value| value.as_ref());
+            case.when_then_expr.iter().map(|(_, value)| value.as_ref()).chain(otherwise).collect()
+        }
+        _ => return vec![],
+    };
+    let index_of = |value: &Expr| match value {
+        Expr::Placeholder(Placeholder { id, field: None }) => parameters::index_of(id),
+        _ => None,
+    };
+    let open: Vec<usize> = values.iter().filter_map(|value| index_of(value)).collect();
+    if open.is_empty() {
+        return vec![];
+    }
+    let fields = values.iter().filter_map(|value| value.to_field(schema).ok().map(|(_, field)| field));
+    match fields.into_iter().find(|field| !field.data_type().is_null()) {
+        Some(field) => open.into_iter().map(|index| (index, parameters::like(&field))).collect(),
+        None => vec![],
+    }
 }
 
 fn with_type(expr: Expr, types: &[FieldRef]) -> Transformed<Expr> {

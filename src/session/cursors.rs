@@ -7,7 +7,8 @@ use datafusion::sql::sqlparser::ast::{Declare, Statement};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{Body, Outcome, Rows, Session, TransactionStatus, statement};
+use super::{Body, Outcome, Rows, Session, TransactionStatus, info, statement};
+use crate::catalog::system::CursorInfo;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{Column, Fetch, Held, Parsed, Piece, backwards, lock};
 
@@ -19,6 +20,9 @@ pub(super) struct Cursor {
     is_held: bool,
     /// A held cursor is one of its block until that is committed.
     is_of_block: bool,
+    /// The statement that declared it.
+    statement: Arc<str>,
+    created_at_us: i64,
 }
 
 /// The open cursors of a session, by name.
@@ -33,6 +37,18 @@ impl Cursors {
 
     pub(super) fn names(&self) -> Vec<String> {
         self.0.lock().keys().cloned().collect()
+    }
+
+    /// The open cursors, as `pg_cursors` lists them.
+    pub(super) fn listed(&self) -> Vec<CursorInfo> {
+        let cursors = self.0.lock();
+        let listed = cursors.iter().map(|(name, cursor)| CursorInfo {
+            name: name.clone(),
+            statement: cursor.statement.to_string(),
+            is_held: cursor.is_held,
+            created_at_us: cursor.created_at_us,
+        });
+        listed.collect()
     }
 
     /// CLOSE; `None` closes all.
@@ -62,9 +78,15 @@ impl Cursors {
         let mut cursors = self.0.lock();
         cursors.retain(|_, cursor| !cursor.is_of_block || (committed && cursor.is_held));
         for cursor in cursors.values_mut().filter(|cursor| cursor.is_of_block) {
-            let Cursor { columns, held, is_held, .. } = cursor.as_ref();
-            let (columns, held, is_held) = (columns.clone(), Arc::clone(held), *is_held);
-            *cursor = Arc::new(Cursor { columns, held, is_held, is_of_block: false });
+            let Cursor { columns, held, is_held, statement, created_at_us, .. } = cursor.as_ref();
+            *cursor = Arc::new(Cursor {
+                columns: columns.clone(),
+                held: Arc::clone(held),
+                is_held: *is_held,
+                is_of_block: false,
+                statement: Arc::clone(statement),
+                created_at_us: *created_at_us,
+            });
         }
     }
 }
@@ -107,7 +129,7 @@ pub(super) fn planned_part(statement: &Statement) -> Statement {
 }
 
 /// Opens a cursor on rows that have been bound.
-pub(super) fn open(session: &Session, declared: Declared, rows: Rows) -> Result<Outcome> {
+pub(super) fn open(session: &Session, declared: Declared, text: &str, rows: Rows) -> Result<Outcome> {
     let Declared { name, is_held } = declared;
     let is_in_block = session.transaction_status() == TransactionStatus::Open;
     if !is_in_block && !is_held {
@@ -124,7 +146,8 @@ pub(super) fn open(session: &Session, declared: Declared, rows: Rows) -> Result<
         Ok(Box::new(std::iter::once(Ok(piece))))
     });
     let held = Arc::new(tokio::sync::Mutex::new(Held::new(flow)));
-    let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block };
+    let (statement, created_at_us) = (text.into(), info::now_us());
+    let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block, statement, created_at_us };
     session.cursors.0.lock().insert(name, Arc::new(cursor));
     Ok(Outcome::Done("DECLARE CURSOR".to_owned()))
 }

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use datafusion::arrow::datatypes::Field;
 use parking_lot::Mutex;
 
 use super::statistics::{Ending, Statistics};
 use super::{Session, TransactionStatus, statement};
-use crate::catalog::system::{Activity, SessionInfo, SettingInfo, Signal};
+use crate::catalog::system::{
+    Activity, CursorInfo, PreparedInfo, SessionInfo, SettingInfo, Signal, field_type, format_type,
+};
 use crate::error::{Error, Result, SqlState};
 
 /// The open sessions of a server, by process id, and what they have done.
@@ -180,6 +183,32 @@ impl SessionInfo for Session {
                 activity
             })
             .collect()
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedInfo> {
+        let inner = self.inner.lock();
+        let shown = |field: &Field| {
+            let (of, typmod) = field_type(field);
+            format_type(of.oid(), Some(typmod))
+        };
+        let named = inner.statements.iter().filter(|(name, _)| !name.is_empty());
+        let listed = named.filter_map(|(name, kept)| {
+            let prepared = kept.prepared.as_ref()?;
+            let result_types = prepared.columns.iter().map(|column| shown(&column.field)).collect::<Vec<_>>();
+            Some(PreparedInfo {
+                name: name.clone(),
+                statement: prepared.parsed.text.clone(),
+                prepared_at_us: kept.prepared_at_us,
+                parameter_types: prepared.parameters.iter().map(|parameter| shown(parameter)).collect(),
+                result_types: (!result_types.is_empty()).then_some(result_types),
+                is_from_sql: kept.is_from_sql,
+            })
+        });
+        listed.collect()
+    }
+
+    fn cursors(&self) -> Vec<CursorInfo> {
+        self.cursors.listed()
     }
 
     fn is_superuser(&self) -> bool {

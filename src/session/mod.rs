@@ -42,6 +42,9 @@ pub use run::Run;
 pub use settings::Settings;
 pub use transaction::TransactionStatus;
 
+/// What a prepared statement fails with whose columns are others by now. Drivers know the sentence and prepare again.
+pub const CHANGED_RESULT: &str = "cached plan must not change result type";
+
 /// Something the client is told beside the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -165,6 +168,9 @@ pub(crate) struct Inner {
 /// A statement under a name, with the memory that it takes.
 struct Kept {
     prepared: Option<Arc<Prepared>>,
+    prepared_at_us: i64,
+    /// PREPARE made it, and not the protocol.
+    is_from_sql: bool,
     _memory: Reserved,
 }
 
@@ -331,8 +337,8 @@ impl Session {
     }
 
     /// Keeps a statement under a name; the empty name is overwritten, others may not exist yet.
-    /// `None` keeps a blank statement.
-    pub fn store_statement(&self, name: &str, prepared: Option<Arc<Prepared>>) -> Result<()> {
+    /// `None` keeps a blank statement; `is_from_sql` says that PREPARE made it.
+    pub fn store_statement(&self, name: &str, prepared: Option<Arc<Prepared>>, is_from_sql: bool) -> Result<()> {
         // Names can be as many as a client likes, and as long.
         let text = prepared.as_ref().map_or(0, |prepared| prepared.parsed.source.len());
         let bytes = text.saturating_mul(limits::KEPT_BYTES_PER_TEXT_BYTE).saturating_add(name.len());
@@ -344,7 +350,8 @@ impl Session {
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
-        statements.insert(name.to_owned(), Kept { prepared, _memory: memory });
+        let kept = Kept { prepared, prepared_at_us: info::now_us(), is_from_sql, _memory: memory };
+        statements.insert(name.to_owned(), kept);
         Ok(())
     }
 
@@ -420,7 +427,7 @@ impl Session {
         } else {
             let again = self.plan(&prepared.parsed, &prepared.declared).await?;
             if !query::same_columns(&again.columns, &planned.columns) {
-                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, CHANGED_RESULT)
                     .with_hint("Prepare the statement again."));
             }
             query::bind(&again, values, &source)?
@@ -431,7 +438,7 @@ impl Session {
             body: Body::Plan { source, plan: Sealed::new(plan), shape: planned.shape },
         };
         match cursors::declared_cursor(&prepared.parsed)? {
-            Some(declared) => cursors::open(self, declared, rows),
+            Some(declared) => cursors::open(self, declared, &prepared.parsed.text, rows),
             None => Ok(Outcome::Rows(Box::new(rows))),
         }
     }

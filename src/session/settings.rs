@@ -61,6 +61,9 @@ const DEFINITIONS: &[Definition] = &[
     define("client_encoding", "UTF8", Check::OneOf(&["UTF8", "UTF-8", "UNICODE"]), true, "Encoding of text on the wire."),
     define("client_min_messages", "notice", Check::OneOf(MESSAGES), false, "Least severe message that is sent."),
     define("DateStyle", "ISO, MDY", Check::Text, true, "How dates are printed: always ISO."),
+    define("default_table_access_method", "heap", Check::Fixed, false, "Accepted for clients that ask for it: tables are files."),
+    define("default_tablespace", "", Check::Fixed, false, "Accepted for clients that ask for it."),
+    define("default_transaction_deferrable", "off", Check::Bool, false, "Accepted for clients that set it: no transaction waits for another."),
     define("default_transaction_isolation", "read committed", Check::OneOf(ISOLATION), false, "Isolation of new transactions."),
     define("default_transaction_read_only", "off", Check::Bool, true, "New transactions only read."),
     define("extra_float_digits", "1", Check::Integer, false, "Floating point numbers are always printed exactly."),
@@ -90,6 +93,7 @@ const DEFINITIONS: &[Definition] = &[
     define("statement_timeout", "0", Check::Milliseconds, false, "Longest time of a statement, rows included; 0 is none."),
     define("synchronize_seqscans", "on", Check::Bool, false, "Accepted for clients that set it."),
     define("TimeZone", "UTC", Check::TimeZone, true, "Zone in which instants are printed and calendars count."),
+    define("transaction_deferrable", "off", Check::Bool, false, "Accepted for clients that set it: no transaction waits for another."),
     define("transaction_isolation", "read committed", Check::OneOf(ISOLATION), false, "Isolation of this transaction."),
     define("transaction_read_only", "off", Check::Bool, false, "This transaction only reads."),
 ];

@@ -92,6 +92,14 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
             session.cursors.close(name.as_deref())?;
             Ok(done(if name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }))
         }
+        // Nobody can listen here, so there is nothing to end; pools of connections say so before they lend one again.
+        Statement::UNLISTEN { .. } => Ok(done("UNLISTEN")),
+        Statement::AlterTable(alter) => {
+            let tag = query::ddl::alter_tag(parsed);
+            blocks::refuse_if_read_only(session, tag)?;
+            let notices = query::ddl::rename(&session.catalog, alter, tag)?.ok_or_else(|| unsupported(parsed))?;
+            Ok(defined(session, tag, notices, Lifetime::Over))
+        }
         Statement::Set(set) => assign(session, set),
         Statement::Reset(reset) => {
             match &reset.reset {
@@ -430,7 +438,7 @@ async fn prepare(
         kind: Sealed::new(Kind::Sql(Box::new(statement.clone()))),
     };
     let prepared = Box::pin(session.prepare(inner, declared)).await?;
-    session.store_statement(&fold(name), Some(Arc::new(prepared)))?;
+    session.store_statement(&fold(name), Some(Arc::new(prepared)), true)?;
     Ok(done("PREPARE"))
 }
 

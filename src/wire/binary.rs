@@ -13,6 +13,22 @@ const NUMERIC_NAN: u16 = 0xC000;
 const GROUP_PLACES: u32 = 4;
 const GROUP: u128 = 10_000;
 
+/// A date in days since 1970-01-01; the ends of the range stay the ends, which mean infinity.
+pub fn date(out: &mut BytesMut, days: i32) {
+    out.put_i32(match days {
+        i32::MAX | i32::MIN => days,
+        _ => days.saturating_sub(EPOCH_DAYS as i32).max(i32::MIN + 1),
+    });
+}
+
+/// The reverse of [`date`].
+pub fn date_from(pg_days: i32) -> i32 {
+    match pg_days {
+        i32::MAX | i32::MIN => pg_days,
+        _ => pg_days.saturating_add(EPOCH_DAYS as i32),
+    }
+}
+
 /// An instant or local time; the ends of the range stay the ends, which mean infinity.
 pub fn timestamp(out: &mut BytesMut, at_us: i64) {
     out.put_i64(match at_us {

@@ -4,7 +4,7 @@ use pgwire::error::{ErrorInfo, PgWireError};
 use pgwire::messages::response::NoticeResponse;
 
 use crate::error::{Error, SqlState};
-use crate::session::Notice;
+use crate::session::{CHANGED_RESULT, Notice};
 
 /// An error that ends a statement, or with it the connection.
 pub fn error(error: Error) -> PgWireError {
@@ -22,6 +22,10 @@ fn user_error(severity: &str, error: Error) -> PgWireError {
     info.detail = error.detail;
     info.hint = error.hint;
     info.position = error.position.map(|position| position.to_string());
+    // pgjdbc and asyncpg prepare again by themselves where they read the name of PostgreSQL's own function here.
+    if error.state == SqlState::FEATURE_NOT_SUPPORTED && info.message == CHANGED_RESULT {
+        info.routine = Some("RevalidateCachedQuery".to_owned());
+    }
     PgWireError::UserError(Box::new(info))
 }
 

@@ -157,7 +157,7 @@ impl Connection {
             session.close_statement("");
         }
         let Some(statement) = statements.pop() else {
-            return session.store_statement(name, None);
+            return session.store_statement(name, None, false);
         };
         let token = session.start_statement();
         let deadline = Self::deadline(session.statement_timeout());
@@ -169,7 +169,7 @@ impl Connection {
         }
         let mut prepared = prepared?;
         prepared.client_types.clone_from(&message.type_oids);
-        session.store_statement(name, Some(Arc::new(prepared)))
+        session.store_statement(name, Some(Arc::new(prepared)), false)
     }
 
     async fn bind_message(&self, message: &Bind) -> crate::error::Result<()> {

@@ -1,4 +1,6 @@
-//! Nested values that PostgreSQL has no array for, as JSON text.
+//! Nested values that PostgreSQL has no array for, as the text of jsonb: shorter keys first, each once.
+
+use std::collections::BTreeMap;
 
 use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
@@ -69,7 +71,7 @@ fn items(out: &mut BytesMut, array: &ArrayRef) -> Result<()> {
     out.put_u8(b'[');
     for row in 0..array.len() {
         if row > 0 {
-            out.put_u8(b',');
+            out.put_slice(b", ");
         }
         value(out, array, row)?;
     }
@@ -78,13 +80,16 @@ fn items(out: &mut BytesMut, array: &ArrayRef) -> Result<()> {
 }
 
 fn object<'a>(out: &mut BytesMut, members: impl Iterator<Item = (String, &'a ArrayRef, usize)>) -> Result<()> {
+    // Of a key that comes twice the last value counts.
+    let members: BTreeMap<(usize, String), (&ArrayRef, usize)> =
+        members.map(|(name, column, row)| ((name.len(), name), (column, row))).collect();
     out.put_u8(b'{');
-    for (index, (name, column, row)) in members.enumerate() {
+    for (index, ((_, name), (column, row))) in members.into_iter().enumerate() {
         if index > 0 {
-            out.put_u8(b',');
+            out.put_slice(b", ");
         }
         string(out, &name);
-        out.put_u8(b':');
+        out.put_slice(b": ");
         value(out, column, row)?;
     }
     out.put_u8(b'}');

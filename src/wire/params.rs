@@ -149,7 +149,7 @@ fn from_binary(place: Place<'_>, bytes: &[u8], pg: &Type) -> Result<ScalarValue>
             }
         },
         Type::BYTEA => ScalarValue::Binary(Some(bytes.to_vec())),
-        Type::DATE => ScalarValue::Date32(Some(int4()?.saturating_add(binary::EPOCH_DAYS as i32))),
+        Type::DATE => ScalarValue::Date32(Some(binary::date_from(int4()?))),
         Type::TIME => ScalarValue::Time64Microsecond(Some(int8()?)),
         Type::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(binary::timestamp_from(int8()?)), None),
         Type::TIMESTAMPTZ => {

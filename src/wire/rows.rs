@@ -144,6 +144,7 @@ enum Values {
         records: ArrayRef,
         fields: Vec<(Values, Type)>,
     },
+    /// Nested values that are no arrays and no records: jsonb.
     Json(ArrayRef),
     /// Text whose binary form has a version before it.
     Jsonb(StringArray),
@@ -173,8 +174,8 @@ impl Values {
             Type::INTERVAL => Self::Interval(intervals(array)?),
             Type::UUID if matches!(array.data_type(), DataType::FixedSizeBinary(16)) => Self::Uuid(Arc::clone(array)),
             Type::RECORD => return Self::record(array),
+            Type::JSONB if array.data_type().is_nested() => Self::Json(Arc::clone(array)),
             Type::JSONB => Self::Jsonb(to(array, &DataType::Utf8)?.as_string().clone()),
-            Type::JSON if array.data_type().is_nested() => Self::Json(Arc::clone(array)),
             _ => match array.data_type() {
                 DataType::Utf8View => Self::TextView(array.as_string_view().clone()),
                 _ => Self::Text(to(array, &DataType::Utf8)?.as_string().clone()),
@@ -348,7 +349,7 @@ impl Values {
             }
             Self::Bytes(a) => out.put_slice(a.value(row)),
             Self::BytesView(a) => out.put_slice(a.value(row)),
-            Self::Date(a) => out.put_i32(a.value(row).saturating_sub(binary::EPOCH_DAYS as i32)),
+            Self::Date(a) => binary::date(out, a.value(row)),
             Self::Time(a) => out.put_i64(a.value(row)),
             Self::Timestamp(a) | Self::TimestampTz(a) => binary::timestamp(out, a.value(row)),
             Self::Interval(a) => {
@@ -379,12 +380,12 @@ impl Values {
                     values.put(out, row, column, zone)?;
                 }
             }
-            Self::Jsonb(_) => {
+            Self::Jsonb(_) | Self::Json(_) => {
                 const VERSION: u8 = 1;
                 out.put_u8(VERSION);
                 self.put_text(out, row, zone)?;
             }
-            Self::Text(_) | Self::TextView(_) | Self::Json(_) => {
+            Self::Text(_) | Self::TextView(_) => {
                 self.put_text(out, row, zone)?;
             }
         }

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use pgwire::api::Type;
 
 use crate::query::postgres::json::Json;
-use crate::query::postgres::{UUID_STORAGE, is_uuid};
+use crate::query::postgres::{UUID_STORAGE, is_oid, is_uuid};
 
 /// The type that a client declared for a parameter, by the numbers that it sent; `None` where it left it open.
 pub fn declared(numbers: &[u32], index: usize) -> Option<Type> {
@@ -15,10 +15,13 @@ pub fn declared(numbers: &[u32], index: usize) -> Option<Type> {
 
 /// The type that a column is announced as.
 ///
-/// Structs are records and lists of them arrays of records; maps and lists of lists are JSON.
+/// Structs are records and lists of them arrays of records; maps and lists of lists are jsonb.
 pub fn pg_type(field: &Field) -> Type {
     if is_uuid(field) {
         return Type::UUID;
+    }
+    if is_oid(field) {
+        return if field.data_type().is_nested() { Type::OID_ARRAY } else { Type::OID };
     }
     match Json::of(field) {
         Some(Json::Text) => return Type::JSON,
@@ -30,7 +33,11 @@ pub fn pg_type(field: &Field) -> Type {
         | DataType::LargeList(item)
         | DataType::FixedSizeList(item, _)
         | DataType::ListView(item)
-        | DataType::LargeListView(item) => array_of(&pg_type(item)),
+        | DataType::LargeListView(item) => match pg_type(item) {
+            // What is jsonb because it is nested is one value, however deep.
+            Type::JSONB if Json::of(item).is_none() => Type::JSONB,
+            item => array_of(&item),
+        },
         DataType::Dictionary(_, values) => pg_type(&Field::new("", (**values).clone(), true)),
         other => scalar_type(other),
     }
@@ -56,11 +63,11 @@ fn scalar_type(data_type: &DataType) -> Type {
         DataType::Interval(_) | DataType::Duration(_) => Type::INTERVAL,
         DataType::Dictionary(_, values) => scalar_type(values),
         DataType::Struct(_) => Type::RECORD,
-        _ => Type::JSON,
+        _ => Type::JSONB,
     }
 }
 
-/// The one-dimensional array of a scalar type; JSON where there is none.
+/// The one-dimensional array of a scalar type; jsonb where there is none.
 fn array_of(item: &Type) -> Type {
     match *item {
         Type::BOOL => Type::BOOL_ARRAY,
@@ -80,7 +87,7 @@ fn array_of(item: &Type) -> Type {
         Type::INTERVAL => Type::INTERVAL_ARRAY,
         Type::RECORD => Type::RECORD_ARRAY,
         Type::JSONB => Type::JSONB_ARRAY,
-        _ => Type::JSON,
+        _ => Type::JSONB,
     }
 }
 
@@ -167,10 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_scalars_are_arrays_and_deeper_nesting_is_json() {
+    fn lists_of_scalars_are_arrays_and_deeper_nesting_is_jsonb() {
         let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
         assert_eq!(of(list(DataType::Utf8View)), Type::TEXT_ARRAY);
-        assert_eq!(of(list(list(DataType::Int64))), Type::JSON);
+        assert_eq!(of(list(list(DataType::Int64))), Type::JSONB);
+        assert_eq!(of(list(list(list(DataType::Int64)))), Type::JSONB);
         let record = DataType::Struct(Vec::<Field>::new().into());
         assert_eq!(of(record.clone()), Type::RECORD);
         assert_eq!(of(list(record)), Type::RECORD_ARRAY);

@@ -18,7 +18,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 from psycopg import errors
 
-from checks import check, contains, equal, run, wrong_today
+from checks import check, contains, equal, run
 
 LAKE = Path(__file__).parent / "lake"
 BUCKET = "shop"

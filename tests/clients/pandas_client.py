@@ -82,7 +82,7 @@ def dates_and_an_index_are_made(engine):
     equal(frame["cost"].tolist(), [109.5, 101.0])
 
 
-@of_each(ENGINES, wrong_today="SQLAlchemy 2.1 asks for current_setting('default_table_access_method'), which is not known")
+@of_each(ENGINES)
 def a_table_is_read_by_its_name(engine):
     frame = pd.read_sql_table("events", engine, schema="lake")
     equal((len(frame), list(frame.columns)), (11, ["user_id", "event_time", "event", "channel", "revenue"]))

@@ -107,7 +107,7 @@ shows "a funnel with named options in any order" \
 shows "lists are arrays" "select numbers, names, amounts from types order by row_id;" \
     '{1,NULL,3}' '{a,"b,c","\"d\"",NULL,""}' '{0.10,-2.00}' '{"NULL"}' "{}"
 shows "structs are records, maps are JSON" "select person, props, grid, touches from types where row_id = 1;" \
-    '(李雷,30)' '{"utm":"spring"}' '[[1,2],[],[3]]' '{"(seo,0.500000000000)"}'
+    '(李雷,30)' '{"utm": "spring"}' '[[1, 2], [], [3]]' '{"(seo,0.500000000000)"}'
 shows "the edges of numbers" "select i64, u64, f32, f64, money from types where row_id = 2;" \
     "-9223372036854775808 | 9223372036854775807 | NaN | -Infinity | -9999999999999999.99"
 shows "times in the session's zone" "set timezone = 'Asia/Shanghai'; select moment, instant, took, day from types where row_id = 1;" \

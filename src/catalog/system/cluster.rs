@@ -217,3 +217,35 @@ pub fn pg_timezone_names(now: DateTime<Utc>) -> Rows {
     }
     rows
 }
+
+/// `pg_prepared_statements`.
+pub fn pg_prepared_statements(session: &dyn SessionInfo) -> Rows {
+    let mut rows = Rows::new(&["name", "statement", "prepare_time", "parameter_types", "result_types", "from_sql"]);
+    for prepared in session.prepared_statements() {
+        rows.push(vec![
+            prepared.name.into(),
+            prepared.statement.into(),
+            Cell::TimestampUs(prepared.prepared_at_us),
+            Cell::TextList(prepared.parameter_types),
+            prepared.result_types.map_or(Cell::Null, Cell::TextList),
+            prepared.is_from_sql.into(),
+        ]);
+    }
+    rows
+}
+
+/// `pg_cursors`: no cursor is binary, and none goes back.
+pub fn pg_cursors(session: &dyn SessionInfo) -> Rows {
+    let mut rows = Rows::new(&["name", "statement", "is_holdable", "is_binary", "is_scrollable", "creation_time"]);
+    for cursor in session.cursors() {
+        rows.push(vec![
+            cursor.name.into(),
+            cursor.statement.into(),
+            cursor.is_held.into(),
+            false.into(),
+            false.into(),
+            Cell::TimestampUs(cursor.created_at_us),
+        ]);
+    }
+    rows
+}

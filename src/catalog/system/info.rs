@@ -22,6 +22,12 @@ pub trait SessionInfo: Debug + Send + Sync {
     /// see them, no more than that they are there.
     fn activity(&self) -> Vec<Activity>;
 
+    /// The session's prepared statements that have a name, for `pg_prepared_statements`.
+    fn prepared_statements(&self) -> Vec<PreparedInfo>;
+
+    /// The session's open cursors, for `pg_cursors`.
+    fn cursors(&self) -> Vec<CursorInfo>;
+
     /// Whether the session's user may do everything.
     fn is_superuser(&self) -> bool;
 
@@ -64,6 +70,36 @@ pub enum Signal {
     Cancel,
     /// `pg_terminate_backend`: the connection ends.
     Terminate,
+}
+
+/// A prepared statement as `pg_prepared_statements` lists it.
+#[derive(Clone, Debug)]
+pub struct PreparedInfo {
+    /// Its name.
+    pub name: String,
+    /// Its text, as the client sent it.
+    pub statement: String,
+    /// When it was prepared, in microseconds since 1970-01-01 UTC.
+    pub prepared_at_us: i64,
+    /// The types of its parameters, as SQL writes them.
+    pub parameter_types: Vec<String>,
+    /// The types of its columns; `None` for a statement without rows.
+    pub result_types: Option<Vec<String>>,
+    /// Whether PREPARE made it, and not the protocol.
+    pub is_from_sql: bool,
+}
+
+/// An open cursor as `pg_cursors` lists it.
+#[derive(Clone, Debug)]
+pub struct CursorInfo {
+    /// Its name.
+    pub name: String,
+    /// The statement that declared it.
+    pub statement: String,
+    /// Whether it outlives its transaction.
+    pub is_held: bool,
+    /// When it was declared, in microseconds since 1970-01-01 UTC.
+    pub created_at_us: i64,
 }
 
 /// One connection as `pg_stat_activity` lists it.

@@ -23,7 +23,9 @@ use datafusion_pg_catalog::pg_catalog::ArrowTable;
 
 pub use cluster::{DATABASE_OID, role_name, role_oid};
 pub use functions::{ListedFunction, ListedSignature};
-pub use info::{Activity, FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo, Signal};
+pub use info::{
+    Activity, CursorInfo, FunctionArgument, FunctionInfo, FunctionKind, PreparedInfo, SessionInfo, SettingInfo, Signal,
+};
 pub use provider::SystemTable;
 pub use relations::view_definition;
 pub use rows::{Cell, build_column};
@@ -50,7 +52,7 @@ pub const PG_PROC_OID: Oid = 1_255;
 pub const PG_CLASS_OID: Oid = 1_259;
 
 /// The relations that may have rows here: those with PostgreSQL's own, and those that a session's snapshot fills.
-const POPULATED: [&str; 41] = [
+const POPULATED: [&str; 43] = [
     "pg_aggregate",
     "pg_am",
     "pg_amop",
@@ -81,6 +83,8 @@ const POPULATED: [&str; 41] = [
     "pg_timezone_names",
     "pg_settings",
     "pg_stat_activity",
+    "pg_prepared_statements",
+    "pg_cursors",
     "information_schema_catalog_name",
     "schemata",
     "tables",

@@ -73,6 +73,14 @@ impl SystemTable {
                 Some(session) => cluster::pg_stat_activity(session.as_ref(), user),
                 None => return Ok(None),
             },
+            ("pg_catalog", "pg_prepared_statements") => match self.session.info() {
+                Some(session) => cluster::pg_prepared_statements(session.as_ref()),
+                None => return Ok(None),
+            },
+            ("pg_catalog", "pg_cursors") => match self.session.info() {
+                Some(session) => cluster::pg_cursors(session.as_ref()),
+                None => return Ok(None),
+            },
             ("information_schema", "information_schema_catalog_name") => information_schema::catalog_name(),
             ("information_schema", "schemata") => information_schema::schemata(snapshot),
             ("information_schema", "tables") => information_schema::tables(snapshot),

@@ -59,6 +59,8 @@ fn read_shape(line: &str) -> Result<Shape> {
 /// Object ids are 32-bit integers. What PostgreSQL prints as text and nobody computes with is text
 /// (also `oidvector`, which drivers read as numbers between spaces).
 fn arrow_type(type_name: &str) -> DataType {
+    // Types in a list are their names.
+    let type_name = if type_name == "_regtype" { "_text" } else { type_name };
     if let Some(element) = type_name.strip_prefix('_') {
         return DataType::List(Arc::new(Field::new_list_field(arrow_type(element), true)));
     }

@@ -20,6 +20,7 @@ const CANNED: [Canned; 1] = [
     //
     // In the way: a recursive CTE inside a correlated subquery, over domains and composite types.
     // The same, because this server has neither: the asked types and the types of their elements are all there is.
+    // Of arrays asyncpg knows those of text and of ids before it has asked, so what is NULL is one of text.
     Canned {
         cte: (
             "typeinfo_tree",
@@ -40,7 +41,7 @@ const CANNED: [Canned; 1] = [
         answer: "
             SELECT t.oid, n.nspname AS ns, t.typname AS name, t.typtype AS kind, NULL::int AS basetype,
                 t.typelem AS elemtype, e.typdelim AS elemdelim, r.rngsubtype AS range_subtype,
-                NULL::int[] AS attrtypoids, NULL::text[] AS attrnames, asked.depth,
+                NULL::text[] AS attrtypoids, NULL::text[] AS attrnames, asked.depth,
                 NULL::text AS basetype_name, t.typelem::regtype::text AS elemtype_name,
                 r.rngsubtype::regtype::text AS range_subtype_name
             FROM (

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use tributary_udfs::TributaryDialect;
 
 use super::{label, register, rewrite};
-use crate::catalog::system::{Activity, FunctionInfo, SessionInfo, SettingInfo, Signal};
+use crate::catalog::system::{Activity, CursorInfo, FunctionInfo, PreparedInfo, SessionInfo, SettingInfo, Signal};
 use crate::catalog::testing::{TestLake, TestTable};
 use crate::catalog::{Catalog, SessionCatalog, TableSource};
 use crate::error::{Error, Result, SqlState};
@@ -68,6 +68,14 @@ impl SessionInfo for TestSession {
     }
 
     fn activity(&self) -> Vec<Activity> {
+        vec![]
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedInfo> {
+        vec![]
+    }
+
+    fn cursors(&self) -> Vec<CursorInfo> {
         vec![]
     }
 

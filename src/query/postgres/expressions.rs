@@ -41,6 +41,7 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             {
                 *op = plain;
             }
+            compare_by_item(expr);
         }
         Expr::Function(function) => {
             strip_schema(&mut function.name);
@@ -125,6 +126,27 @@ fn known_or_unknown(expr: &mut Expr) {
     }
     let known = Box::new(take(expr));
     *expr = Expr::Nested(Box::new(Expr::BinaryOp { left: known, op: BinaryOperator::Or, right: Box::new(unknown) }));
+}
+
+/// `(a, b) = (c, d)` as `a = c AND b = d`, and `<>` as `a <> c OR b <> d`: so each item has a type of its own.
+fn compare_by_item(expr: &mut Expr) {
+    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else { return };
+    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return };
+    if lefts.len() != rights.len() {
+        return;
+    }
+    let joint = if *op == BinaryOperator::Eq { BinaryOperator::And } else { BinaryOperator::Or };
+    let pairs = std::mem::take(lefts).into_iter().zip(std::mem::take(rights));
+    let compared =
+        pairs.map(|(left, right)| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) });
+    let all = compared.reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: joint.clone(),
+        right: Box::new(right),
+    });
+    if let Some(all) = all {
+        *expr = Expr::Nested(Box::new(all));
+    }
 }
 
 /// Whether an expression is a constant other than NULL.
@@ -268,11 +290,28 @@ fn rewrite_escape(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) -> Res
         return Err(Error::new(SqlState("22025"), "invalid escape string")
             .with_hint("Escape string must be empty or one character."));
     }
-    rewrite_pattern(pattern, character)?;
+    if is_constant_pattern(pattern) {
+        rewrite_pattern(pattern, character)?;
+    } else {
+        let escaped = vec![take(pattern), constant(Value::SingleQuotedString(text))];
+        *pattern = call("like_escape", escaped);
+    }
     *escape = None;
     Ok(())
 }
 
+/// Whether a pattern is made of constants alone.
+fn is_constant_pattern(pattern: &Expr) -> bool {
+    match pattern {
+        Expr::Nested(inner) => is_constant_pattern(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+            is_constant_pattern(left) && is_constant_pattern(right)
+        }
+        other => string_constant(other).is_some(),
+    }
+}
+
+/// Rewrites a pattern of constants.
 fn rewrite_pattern(pattern: &mut Expr, escape: Option<char>) -> Result<()> {
     match pattern {
         Expr::Nested(inner) => rewrite_pattern(inner, escape),
@@ -281,19 +320,19 @@ fn rewrite_pattern(pattern: &mut Expr, escape: Option<char>) -> Result<()> {
             rewrite_pattern(left, escape)?;
             rewrite_pattern(right, escape)
         }
-        other => match string_constant(other).map(|text| backslashed(text, escape)) {
-            Some(Some(text)) => {
-                *other = constant(Value::SingleQuotedString(text));
-                Ok(())
+        other => {
+            if let Some(text) = string_constant(other) {
+                *other = constant(Value::SingleQuotedString(like_escape(text, escape)?));
             }
-            Some(None) => Err(Error::new(SqlState("22025"), "LIKE pattern must not end with escape character")),
-            None => Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "LIKE ... ESCAPE with a pattern that is not a constant is not supported",
-            )
-            .with_hint("Escape with the backslash, which needs no ESCAPE.")),
-        },
+            Ok(())
+        }
     }
+}
+
+/// `like_escape(pattern, escape)`: the pattern with the backslash as its escape. It may not end in half an escape (22025).
+pub fn like_escape(pattern: &str, escape: Option<char>) -> Result<String> {
+    backslashed(pattern, escape)
+        .ok_or_else(|| Error::new(SqlState("22025"), "LIKE pattern must not end with escape character"))
 }
 
 /// The pattern with backslash as its escape; `None` if it ends in half an escape.

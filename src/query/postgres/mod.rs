@@ -18,6 +18,7 @@ pub mod json;
 mod labels;
 mod literals;
 mod marks;
+mod oids;
 pub mod output;
 mod series;
 mod similar;
@@ -37,6 +38,8 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 pub use crate::catalog::column_label as label;
 pub use casts::normalize_type;
 pub use literals::interval_text;
+pub use oids::is_oid;
+pub use oids::parameter as oid_parameter;
 pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
 
 use crate::catalog::SessionCatalog;

@@ -8,7 +8,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::functions::{WALL, interval_div, interval_mul, justify_hours};
+use super::functions::{INTERVAL, WALL, interval_div, interval_mul, justify_hours};
 use super::intervals;
 
 /// Plans `interval * number`, `number * interval` and `interval / number`, which DataFusion does not compute, and
@@ -17,7 +17,8 @@ use super::intervals;
 pub struct Spans;
 
 impl ExprPlanner for Spans {
-    fn plan_binary_op(&self, product: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut product: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        type_parameters(&mut product, schema);
         if matches!(product.op, BinaryOperator::Plus | BinaryOperator::Minus) {
             return Ok(PlannerResult::Original(day_and_span(product, schema)));
         }
@@ -48,6 +49,32 @@ impl ExprPlanner for Spans {
         };
         let function = if is_product { interval_mul() } else { interval_div() };
         Ok(PlannerResult::Planned(function.call(vec![span, factor])))
+    }
+}
+
+/// Types parameters as PostgreSQL does: what is added to a time is an interval, and what is joined to another is text.
+fn type_parameters(operation: &mut RawBinaryExpr, schema: &DFSchema) {
+    let is_open = |expr: &Expr| matches!(expr, Expr::Placeholder(Placeholder { field: None, .. }));
+    match operation.op {
+        BinaryOperator::Plus => {
+            let is_time = |expr: &Expr| matches!(expr.get_type(schema), Ok(DataType::Timestamp(..)));
+            if is_open(&operation.right) && is_time(&operation.left) {
+                give_type(&mut operation.right, &INTERVAL);
+            } else if is_open(&operation.left) && is_time(&operation.right) {
+                give_type(&mut operation.left, &INTERVAL);
+            }
+        }
+        BinaryOperator::StringConcat if is_open(&operation.left) && is_open(&operation.right) => {
+            give_type(&mut operation.left, &DataType::Utf8);
+            give_type(&mut operation.right, &DataType::Utf8);
+        }
+        _ => {}
+    }
+}
+
+fn give_type(parameter: &mut Expr, data_type: &DataType) {
+    if let Expr::Placeholder(Placeholder { id, field }) = parameter {
+        *field = Some(Field::new(id.as_str(), data_type.clone(), true).into());
     }
 }
 

@@ -1,13 +1,16 @@
 //! PostgreSQL's dialect, behind a type of our own.
 //!
-//! Every method that PostgreSQL's dialect defines itself is forwarded, and a test parses a corpus under both. One thing
-//! is added: `(TABLE name)` where an expression may stand.
+//! Every method that PostgreSQL's dialect defines itself is forwarded, and a test parses a corpus under both. Added are
+//! `(TABLE name)` where an expression may stand, `TRIM(TRAILING FROM text)` and `ALTER VIEW name RENAME TO other`.
 //! The parser asks a dialect who it is by its type, so this one answers with PostgreSQL's.
 
 use std::any::TypeId;
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::{ColumnOption, Expr, GranteesType, Statement};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    AlterTable, AlterTableOperation, ColumnOption, Expr, GranteesType, RenameTableNameKind, Statement, TrimWhereField,
+};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -44,6 +47,60 @@ fn parse_table_command(parser: &mut Parser) -> Option<Result<Expr, ParserError>>
         Ok(Expr::Subquery(Box::new(select_all(name))))
     });
     Some(query)
+}
+
+/// `TRIM(TRAILING FROM text)`: where to trim is said and what is not, which the parser takes for a name.
+fn parse_trim(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let keyword = |token: &Token| match token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let side = match keyword(&parser.peek_nth_token_ref(2).token) {
+        Keyword::LEADING => TrimWhereField::Leading,
+        Keyword::TRAILING => TrimWhereField::Trailing,
+        Keyword::BOTH => TrimWhereField::Both,
+        _ => return None,
+    };
+    let is_so = keyword(&parser.peek_token_ref().token) == Keyword::TRIM
+        && parser.peek_nth_token_ref(1).token == Token::LParen
+        && keyword(&parser.peek_nth_token_ref(3).token) == Keyword::FROM;
+    if !is_so {
+        return None;
+    }
+    for _ in 0..4 {
+        parser.advance_token();
+    }
+    Some(parser.parse_expr().and_then(|expr| {
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::Trim { expr: Box::new(expr), trim_where: Some(side), trim_what: None, trim_characters: None })
+    }))
+}
+
+/// `ALTER VIEW name RENAME TO other`, which the parser has for tables alone: the same statement, as of a table.
+fn parse_rename(parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
+    let is = |parser: &Parser, index: usize, keyword: Keyword| matches!(&parser.peek_nth_token_ref(index).token, Token::Word(word) if word.keyword == keyword);
+    if !is(parser, 0, Keyword::ALTER) || !is(parser, 1, Keyword::VIEW) {
+        return None;
+    }
+    let renamed = parser.maybe_parse(|parser| {
+        parser.advance_token();
+        parser.advance_token();
+        let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+        let name = parser.parse_object_name(false)?;
+        parser.expect_keywords(&[Keyword::RENAME, Keyword::TO])?;
+        let table_name = RenameTableNameKind::To(parser.parse_object_name(false)?);
+        Ok(Statement::AlterTable(AlterTable {
+            name,
+            if_exists,
+            only: false,
+            operations: vec![AlterTableOperation::RenameTable { table_name }],
+            location: None,
+            on_cluster: None,
+            table_type: None,
+            end_token: AttachedToken::empty(),
+        }))
+    });
+    renamed.transpose()
 }
 
 thread_local! {
@@ -253,7 +310,10 @@ impl Dialect for TributaryDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        take_step().or_else(|| parse_table_command(parser)).or_else(|| POSTGRES.parse_prefix(parser))
+        take_step()
+            .or_else(|| parse_table_command(parser))
+            .or_else(|| parse_trim(parser))
+            .or_else(|| POSTGRES.parse_prefix(parser))
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
@@ -269,7 +329,7 @@ impl Dialect for TributaryDialect {
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
-        POSTGRES.parse_statement(parser)
+        parse_rename(parser).or_else(|| POSTGRES.parse_statement(parser))
     }
 
     fn parse_column_option(

@@ -60,6 +60,8 @@ pub const FUNCTIONS: &[Function] = &[
         is_volatile: true,
         body: |call, row| signal(call, row, Signal::Terminate),
     },
+    // There are no advisory locks to take, so each connection has given back all it has. Pools of connections ask.
+    Function::strict("pg_advisory_unlock_all", NOTHING, Returns::Text, |_, _| Ok("".into())),
     Function::strict("pg_postmaster_start_time", NOTHING, Returns::Timestamptz, started_at),
     Function::strict("pg_conf_load_time", NOTHING, Returns::Timestamptz, started_at),
     Function::strict("pg_is_in_recovery", NOTHING, Returns::Bool, |_, _| Ok(false.into())),

@@ -5,6 +5,7 @@ use datafusion::error::{DataFusionError, Result};
 use super::definition::{Function, Kind, Returns, Row, sql_name};
 use crate::catalog::quote_ident;
 use crate::catalog::system::Cell;
+use crate::query::postgres::expressions::like_escape;
 use crate::query::postgres::similar::{escape_character, to_regex};
 
 /// The functions of this file.
@@ -21,6 +22,10 @@ pub const FUNCTIONS: &[Function] = &[
     Function::strict("similar_to_escape", &[&[Kind::Text], &[Kind::Text, Kind::Text]], Returns::Text, |_, row| {
         let pattern = row.text(0).unwrap_or_default();
         Ok(to_regex(pattern, escape_character(row.text(1))?)?.into())
+    }),
+    Function::strict("like_escape", &[&[Kind::Text, Kind::Text]], Returns::Text, |_, row| {
+        let escape = row.text(1).unwrap_or_default().chars().next();
+        Ok(like_escape(row.text(0).unwrap_or_default(), escape)?.into())
     }),
     // Both are operators by the time that a statement runs.
     Function::sees_null("is_distinct_from", TWO_OF_ANY, Returns::Bool, |_, _| Err(not_an_operator())),

@@ -14,8 +14,12 @@ macro_rules! put {
 }
 pub(crate) use put;
 
-/// `2026-03-01`, with ` BC` before year one.
+/// `2026-03-01`, with ` BC` before year one; the ends of the range of 32 bits are infinities.
 pub fn date(out: &mut BytesMut, days: i64) {
+    if days == i64::from(i32::MAX) || days == i64::from(i32::MIN) {
+        out.put_slice(if days > 0 { b"infinity" } else { b"-infinity" });
+        return;
+    }
     let (year, month, day) = civil(days);
     let shown = if year > 0 { year } else { 1 - year };
     put!(out, "{shown:04}-{month:02}-{day:02}");
