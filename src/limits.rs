@@ -74,6 +74,9 @@ pub const ROWS_PER_CHUNK: usize = 8192;
 /// Encoded rows are handed on once they have so many bytes; a single row may have more.
 pub const PIECE_BYTES: usize = 1024 * 1024;
 
+/// How long a statement waits for a lake to be listed again; then it reads what the lake had.
+pub const LISTING_WAIT: Duration = Duration::from_secs(2);
+
 /// Share of the machine's memory that queries may reserve together, in percent.
 pub const MEMORY_PERCENT: u64 = 70;
 

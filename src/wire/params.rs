@@ -5,11 +5,11 @@ use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit}
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
-use super::arrays::{self, Items};
+use super::arrays::Items;
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::times::{Zone, input};
-use crate::query::postgres::{interval_text, parse_uuid};
+use crate::query::postgres::{array_text, interval_text, parse_uuid};
 
 /// Where a parameter stands in the statement, for messages.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ impl Place<'_> {
 fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<ScalarValue> {
     if let Some(item) = types::item_of(pg) {
         let mut items = Items::new();
-        for item_text in arrays::items(text) {
+        for item_text in array_text::items(text) {
             let item_text = item_text.map_err(|_| place.wrong("it is not a one-dimensional array like {a,b}"))?;
             let value = item_text.map(|text| from_text(place, &text, &item, zone)).transpose()?;
             items.push(value).map_err(|e| place.wrong(&e.strip_backtrace()))?;

@@ -4,6 +4,7 @@
 //! [`register`] gives a connection `version()`, `format_type()`, `pg_table_is_visible()` and their like;
 //! [`label`] is the name a result column shows to the client.
 
+pub mod array_text;
 mod ast;
 mod canned;
 mod casts;
@@ -17,6 +18,7 @@ pub mod json;
 mod labels;
 mod literals;
 mod marks;
+mod mixed_times;
 pub mod output;
 mod similar;
 mod spans;
@@ -34,6 +36,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use crate::catalog::column_label as label;
 pub use literals::interval_text;
+pub use mixed_times::unify as unify_times;
 pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
 
 use crate::catalog::SessionCatalog;

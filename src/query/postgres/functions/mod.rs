@@ -3,6 +3,7 @@
 //! Each function is one line of a table: name, argument kinds, result, and a body that answers one row.
 //! They are registered per connection, because most of them answer for a session.
 
+mod array_or_empty;
 mod definition;
 mod fields;
 mod formats;
@@ -31,6 +32,7 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
+pub(super) use array_or_empty::ARRAY_OR_EMPTY;
 pub(super) use instant_plus::instant_plus;
 pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use json_in::json_in;
@@ -61,6 +63,7 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in of_times.into_iter().chain(TimeFunction::all()).chain(formats::functions()) {
         context.register_udf(ScalarUDF::clone(&function));
     }
+    context.register_udf(array_or_empty::array_or_empty());
     context.register_udaf(single_value::single_value());
     context.register_udaf(sum::checked_sum(context)?);
     context.register_udf(ScalarUDF::new_from_impl(json::JsonBuildObject::default()));
