@@ -22,7 +22,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinHandle;
 
-pub use give_up::plan_until;
+pub use give_up::{is_given_up, plan_until};
 pub use meter::Usage;
 pub use tributary_udfs::TributaryOptions;
 

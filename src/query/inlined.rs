@@ -37,9 +37,13 @@ impl Weight {
         Self { parts: self.parts.min(self.depth), ..self }
     }
 
-    /// What rules may do with an expression of so many parts, each as far from the top: see [`limits::EXPRESSION_WORK`].
+    /// What rules may do with an expression of so many parts, which lie evenly below its top, see
+    /// [`limits::EXPRESSION_WORK`]; there are `above` levels above it.
     fn work(self, above: f64) -> f64 {
-        self.parts * (self.depth + above).powi(3)
+        if self.depth <= 0.0 {
+            return 0.0;
+        }
+        self.parts * ((above + self.depth).powi(4) - above.powi(4)) / (4.0 * self.depth)
     }
 }
 
@@ -102,6 +106,12 @@ impl Account {
         subqueries: &mut Vec<LogicalPlan>,
     ) -> datafusion::error::Result<Weight> {
         let mut weight = Weight { depth: 0.0, parts: 0.0 };
+        // A column that is handed on is what it was.
+        let mut unnamed = expr;
+        while let Expr::Alias(alias) = unnamed {
+            unnamed = &alias.expr;
+        }
+        let is_handed_on = matches!(unnamed, Expr::Column(_)) && !is_pushed;
         let mut open = vec![(expr, 0.0)];
         while let Some((expr, above)) = open.pop() {
             match expr {
@@ -119,7 +129,9 @@ impl Account {
             };
             weight.depth = weight.depth.max(above + own.depth);
             weight.parts += own.parts;
-            self.work += if is_pushed { own } else { own.read_once() }.work(above);
+            if !is_handed_on {
+                self.work += if is_pushed { own } else { own.read_once() }.work(above);
+            }
             expr.apply_children(|child| {
                 open.push((child, above + own.depth));
                 Ok(TreeNodeRecursion::Continue)

@@ -6,8 +6,10 @@ use datafusion::arrow::array::{Array, ArrayRef, ListArray, new_empty_array, new_
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::error::Result as PlanResult;
+use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::scalar::ScalarValue;
+
+use crate::engine::is_given_up;
 
 /// Items that are values by themselves, before they become a part of an array.
 const CHUNK: usize = 1024;
@@ -67,6 +69,9 @@ impl Items {
     }
 
     fn end_chunk(&mut self) -> PlanResult<()> {
+        if is_given_up() {
+            return Err(DataFusionError::Execution("nobody waits for it any more".to_owned()));
+        }
         if !self.chunk.is_empty() {
             self.done.push(ScalarValue::iter_to_array(self.chunk.drain(..))?);
         }

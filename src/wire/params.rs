@@ -81,6 +81,9 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
         }
         return list(place, items, &item);
     }
+    if let Some(value) = number(text.trim(), pg) {
+        return Ok(value);
+    }
     let utf8 = || ScalarValue::Utf8(Some(text.to_owned()));
     let trimmed = || ScalarValue::Utf8(Some(text.trim().to_owned()));
     match *pg {
@@ -119,6 +122,22 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
             None | Some(DataType::Utf8) => Ok(utf8()),
             Some(target) => trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace())),
         },
+    }
+}
+
+/// Plain digits, without the way through an array that other values take; `None` for what is read there, or refused.
+fn number(text: &str, pg: &Type) -> Option<ScalarValue> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    if !is_plain {
+        return None;
+    }
+    match *pg {
+        Type::INT2 => text.parse().ok().map(|value| ScalarValue::Int16(Some(value))),
+        Type::INT4 => text.parse().ok().map(|value| ScalarValue::Int32(Some(value))),
+        Type::INT8 => text.parse().ok().map(|value| ScalarValue::Int64(Some(value))),
+        Type::FLOAT4 => text.parse().ok().map(|value| ScalarValue::Float32(Some(value))),
+        Type::FLOAT8 => text.parse().ok().map(|value| ScalarValue::Float64(Some(value))),
+        _ => None,
     }
 }
 
