@@ -14,6 +14,9 @@ pub const PARSED_AT_ONCE_BYTES: usize = 8 * 1024;
 /// What the values of a long message take of the memory pool, for each byte that was sent: `1,` may be sixteen.
 pub const VALUE_BYTES_PER_SENT_BYTE: usize = 8;
 
+/// What one call may make for the rows of a batch where a number says how much (54000): `repeat`, `lpad`, `range`.
+pub const CALL_BYTES: usize = 256 * 1024 * 1024;
+
 /// What a kept statement takes of the memory pool, for each byte of its text: tree, plan and schemas.
 pub const KEPT_BYTES_PER_TEXT_BYTE: usize = 32;
 
@@ -36,7 +39,7 @@ pub const EXPRESSION_DEPTH: usize = 200;
 ///
 /// That is how planning grows with them. One chain of [`EXPRESSION_DEPTH`] operators takes most of it, or ten of half that
 /// depth, or some ten thousand conditions that AND and OR connect.
-pub const EXPRESSION_WORK: f64 = 1e9;
+pub const EXPRESSION_WORK: f64 = 1.5e9;
 
 /// Columns of a SELECT that are written out (54011); PostgreSQL's own bound. Planning takes the square of their number.
 pub const COLUMNS: usize = 1664;

@@ -17,6 +17,7 @@ mod privileges;
 mod registry;
 mod session;
 mod single_value;
+mod sized;
 mod spans;
 mod sum;
 mod tables;
@@ -62,6 +63,9 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     let of_times = [fields::extract(), fields::date_part(), fields::date_trunc_in_zone(), instant_plus()];
     for function in of_times.into_iter().chain(TimeFunction::all()).chain(formats::functions()) {
         context.register_udf(ScalarUDF::clone(&function));
+    }
+    for function in sized::sized(context) {
+        context.register_udf(function);
     }
     context.register_udf(array_or_empty::array_or_empty());
     context.register_udaf(single_value::single_value());
