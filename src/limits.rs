@@ -131,5 +131,12 @@ pub const READ_BYTES: usize = 8 * 1024;
 /// Parsed footers of Parquet files kept in memory.
 pub const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
 
+/// How often a request to a remote store is sent again before it has failed, and the first and longest wait between.
+pub const STORE_RETRIES: usize = 4;
+pub const STORE_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// How long a request to a remote store may be sent again.
+pub const STORE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Memory that the rows of `tributary cluster` take where the user does not say; others wait on the disk.
 pub const CLUSTER_MEMORY_BYTES: usize = 1024 * 1024 * 1024;

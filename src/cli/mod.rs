@@ -1,4 +1,4 @@
-//! The commands: `serve`, `demo`, `cluster`, `check`, `functions`, `user`.
+//! The commands: `serve`, `demo`, `cluster`, `compact`, `check`, `functions`, `user`.
 
 mod cluster;
 mod config;
@@ -35,6 +35,8 @@ enum Command {
     Demo(DemoArgs),
     /// Write a table in ranges of users, sorted by user and time, so that questions about users need no shuffle
     Cluster(ClusterArgs),
+    /// Merge what was appended to a clustered table, so that each range of users is one file again
+    Compact(CompactArgs),
     /// Read a clustered table whole, and say what is wrong with it
     Check(CheckArgs),
     /// List the functions, or explain one
@@ -127,21 +129,34 @@ struct DemoArgs {
 struct ClusterArgs {
     /// A file, a folder or a URL of Parquet, CSV or JSON lines: one table
     source: String,
-    /// The folder or URL to make; it must not exist, or be empty
+    /// The folder or URL to make; it must not exist, or be empty. With --append, the table to add to
     target: String,
-    /// The column that says who: an integer, text, a uuid or a numeric
-    #[arg(long, value_name = "COLUMN", default_value = "user_id")]
-    user_key: String,
-    /// The column that says when: a timestamp or a date; text is read as a timestamp
-    #[arg(long, value_name = "COLUMN", default_value = "event_time")]
-    time_key: String,
+    /// Add the rows to the clustered table at TARGET, in its ranges and with its keys and columns
+    #[arg(long)]
+    append: bool,
+    /// The column that says who: an integer, text, a uuid or a numeric [default: user_id]
+    #[arg(long, value_name = "COLUMN")]
+    user_key: Option<String>,
+    /// The column that says when: a timestamp or a date; text is read as a timestamp [default: event_time]
+    #[arg(long, value_name = "COLUMN")]
+    time_key: Option<String>,
     /// Ranges of users, one file each [default: one for 500,000 rows, at least 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "append")]
     ranges: Option<NonZeroUsize>,
     /// Memory that rows may take, like 512MiB; others wait on the disk of the target [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = config::parse_bytes)]
     memory_limit: Option<usize>,
     /// Threads that read, sort and write [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// Options of `compact`.
+#[derive(Debug, Args)]
+struct CompactArgs {
+    /// The folder or URL that `tributary cluster` made
+    table: String,
+    /// Threads that read and write [default: the machine's cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
@@ -188,6 +203,10 @@ pub fn main() -> ExitCode {
         Command::Cluster(args) => {
             start_log(LogFormat::Text, "warn");
             network_runtime().and_then(|net| net.block_on(cluster::run(args)))
+        }
+        Command::Compact(args) => {
+            start_log(LogFormat::Text, "warn");
+            network_runtime().and_then(|net| net.block_on(cluster::compact(args)))
         }
         Command::Check(args) => {
             start_log(LogFormat::Text, "warn");

@@ -22,6 +22,7 @@ use rows::RowsCheck;
 use super::cluster::{ClusterMeter, ClusterPhase, Keys, UNFINISHED_NAME, hex};
 use super::listing::file_kind;
 use super::manifest::{FORMAT, FORMAT_KEY, MANIFEST_NAME, Manifest, ManifestFile, read_manifest};
+use super::pending::{PENDING_NAME, read_pending};
 use super::spec::Place;
 use super::watch::{WatchingReader, WatchingReaderFactory};
 use crate::error::{Error, Result, SqlState};
@@ -30,6 +31,8 @@ use crate::error::{Error, Result, SqlState};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
     pub file_count: usize,
+    /// Generations that the files are of.
+    pub generation_count: usize,
     /// Rows that were read.
     pub row_count: u64,
     /// What is wrong, one sentence each, with the file that it is about. Empty if nothing is.
@@ -40,7 +43,8 @@ pub struct CheckReport {
 ///
 /// Checked are: that each file of the manifest is there, with its size and checksum, and no other; that its footer says
 /// what the manifest says; that its rows are in order, within the file's range of users, and within the statistics by
-/// which scans leave row groups out. Each file is read twice, once for its checksum and once for its users and times;
+/// which scans leave row groups out; that the rows of all generations are as many as the manifest says. A marker of a
+/// run that changes the table, or was broken off, is told with the files that it names. Each file is read twice, once for its checksum and once for its users and times;
 /// `thread_count` files are read at a time. Of each file the first row that is wrong is told.
 ///
 /// Fails with 58P01 if nothing is at `location` or it has no manifest, XX001 and 0A000 if the manifest cannot be read,
@@ -76,22 +80,52 @@ pub async fn check_folder(
         findings.extend(found?);
     }
     let (_, row_count, _) = meter.reading();
-    Ok(CheckReport { file_count: manifest.files.len(), row_count, findings })
+    if row_count != manifest.row_count && findings.is_empty() {
+        findings.push(format!("{row_count} rows were read in all, the manifest says {}", manifest.row_count));
+    }
+    Ok(CheckReport {
+        file_count: manifest.files.len(),
+        generation_count: manifest.generation_count(),
+        row_count,
+        findings,
+    })
 }
 
-/// Files of the folder that the manifest does not know: other readers would read them too.
+/// Files of the folder that the manifest does not know: other readers would read them too. Those of a run that changes
+/// the table are one finding.
 async fn strangers(place: &Place, manifest: &Manifest) -> Result<Vec<String>> {
     let known: HashSet<Path> = manifest.files.iter().map(|file| place.path.clone().join(file.path.as_str())).collect();
     let listed: Vec<Path> =
         place.store.list(Some(&place.path)).map_ok(|object| object.location).try_collect().await.map_err(|error| {
             Error::new(SqlState::IO_ERROR, format!("could not list '{}': {error}", place.show(&place.path)))
         })?;
+    let pending = read_pending(place.store.as_ref(), &place.path, &place.show(&place.path)).await?;
+    let named: HashSet<Path> = match &pending {
+        Some((pending, _)) => pending.names().map(|name| place.path.clone().join(name)).collect(),
+        None => HashSet::new(),
+    };
     let is_strange = |path: &&Path| {
         let name = path.filename().unwrap_or_default();
         let is_hidden = name.starts_with(['.', '_']);
         !known.contains(*path) && (name == UNFINISHED_NAME || (!is_hidden && file_kind(name).is_some()))
     };
-    Ok(listed.iter().filter(is_strange).map(|path| format!("{}: is not in the manifest", place.show(path))).collect())
+    let (waiting, strange): (Vec<&Path>, Vec<&Path>) =
+        listed.iter().filter(is_strange).partition(|path| named.contains(*path));
+    let mut findings: Vec<String> =
+        strange.iter().map(|path| format!("{}: is not in the manifest", place.show(path))).collect();
+    if pending.is_some() {
+        let marker = place.show(&place.path.clone().join(PENDING_NAME));
+        let files = match waiting.len() {
+            0 => "no file is left of it".to_owned(),
+            1 => "1 file is not of the table".to_owned(),
+            count => format!("{count} files are not of the table"),
+        };
+        findings.push(format!(
+            "{marker}: a run changes the table, or was broken off, and {files}; the next `tributary cluster --append` \
+             or `tributary compact` cleans up"
+        ));
+    }
+    Ok(findings)
 }
 
 /// The check of one file.

@@ -6,6 +6,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
+use super::store;
 use crate::error::{Error, SqlState};
 
 /// Why a file could not be read, and whether another try could do better.
@@ -74,7 +75,10 @@ pub(super) fn passing(file: &str, error: &object_store::Error) -> Fault {
                 .with_hint("run the statement again")
         }
         object_store::Error::Precondition { .. } => replaced(file),
-        other => Error::new(SqlState::IO_ERROR, format!("could not read '{file}': {other}")),
+        other => {
+            let (state, reason) = store::reason(other);
+            Error::new(state, format!("could not read '{file}': {reason}"))
+        }
     };
     Fault { error, is_lasting: false }
 }

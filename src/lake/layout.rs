@@ -10,12 +10,10 @@ use std::sync::Arc;
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, ScalarValue, SplitPoint};
+use datafusion::common::{ColumnStatistics, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::{Partitioning, RangePartitioning};
 use object_store::path::Path;
 
 use super::cluster::Keys;
@@ -24,8 +22,8 @@ use super::sorted::{RIGHT, SortedBy};
 use super::table::ReadyFile;
 use crate::error::{Error, Result, SqlState};
 
-/// With fewer partitions DataFusion exchanges rows again for a `GROUP BY` that has more keys than the user.
-const PARTITIONS: usize = 4;
+/// How a table in ranges is sorted, in each of its keys.
+pub(super) const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
 
 /// Ranges of users, and which files they are.
 #[derive(Debug)]
@@ -33,10 +31,17 @@ pub(super) struct Layout {
     user: Key,
     time: Key,
     /// Ascending: range 0 is below the first, range `n` begins with point `n - 1`.
-    points: Vec<ScalarValue>,
-    row_counts: Vec<u64>,
-    /// The range of each file.
-    ranges: HashMap<Path, usize>,
+    pub(super) points: Vec<ScalarValue>,
+    pub(super) row_counts: Vec<u64>,
+    /// Where each file belongs.
+    pub(super) places: HashMap<Path, FilePlace>,
+}
+
+/// The range of users that a file holds a part of, and which part: older generations come before newer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FilePlace {
+    pub(super) range: usize,
+    pub(super) generation: u64,
 }
 
 /// A column that the rows are sorted by.
@@ -56,8 +61,7 @@ impl Key {
     }
 
     fn by(&self) -> PhysicalSortExpr {
-        let options = SortOptions { descending: false, nulls_first: false };
-        PhysicalSortExpr::new(Arc::new(Column::new(&self.name, self.place)), options)
+        PhysicalSortExpr::new(Arc::new(Column::new(&self.name, self.place)), ASCENDING)
     }
 }
 
@@ -81,7 +85,7 @@ impl Layout {
         if let Some(pair) = points.windows(2).find(|pair| !is_before(&pair[0], &pair[1])) {
             return Err(wrong_ranges(format!("one begins at {} and the next at {}", pair[0], pair[1])));
         }
-        let mut layout = Self { user, time, row_counts: vec![0; points.len() + 1], points, ranges: HashMap::new() };
+        let mut layout = Self { user, time, row_counts: vec![0; points.len() + 1], points, places: HashMap::new() };
         let mut there: HashMap<Path, &mut ReadyFile> =
             files.iter_mut().map(|file| (file.file.meta.location.clone(), file)).collect();
         for listed in &manifest.files {
@@ -91,7 +95,7 @@ impl Layout {
                 return Err(Error::new(SqlState::IO_ERROR, message).with_hint(CHECK));
             };
             layout.add(listed, file, schema)?;
-            layout.ranges.insert(path, listed.range);
+            layout.places.insert(path, FilePlace { range: listed.range, generation: listed.generation });
         }
         match there.into_values().next() {
             Some(file) => {
@@ -112,7 +116,7 @@ impl Layout {
         let user = Key { name: by.user_key.clone(), place: keys.user };
         let time = Key { name: by.time_key.clone(), place: keys.time };
         let mut bounds = Vec::with_capacity(files.len());
-        let mut layout = Self { user, time, points: Vec::new(), row_counts: Vec::new(), ranges: HashMap::new() };
+        let mut layout = Self { user, time, points: Vec::new(), row_counts: Vec::new(), places: HashMap::new() };
         for file in files {
             // A damaged file fails who reads it; whether others are in order cannot be told without it.
             let ready = file.ready.as_ref().map_err(Clone::clone)?;
@@ -148,7 +152,8 @@ impl Layout {
                 layout.points.push(of_users.least);
             }
             layout.row_counts.push(of_users.row_count as u64);
-            layout.ranges.insert(of_users.file.file.meta.location.clone(), range);
+            let place = FilePlace { range, generation: 1 };
+            layout.places.insert(of_users.file.file.meta.location.clone(), place);
         }
         Ok(layout)
     }
@@ -208,55 +213,9 @@ impl Layout {
         LexOrdering::new([self.user.by(), self.time.by()])
     }
 
-    /// Brings the files that are read to partitions of neighbouring ranges, each of about as many rows.
-    ///
-    /// A range stays in its partition, whichever files a filter leaves: a partition without a file is empty and there,
-    /// since their number is part of the promise. Where all files are of one partition there is only that.
-    pub(super) fn groups(&self, files: Vec<PartitionedFile>, target: usize) -> (Vec<FileGroup>, Option<Partitioning>) {
-        let count = if target == 1 { 1 } else { target.max(PARTITIONS).min(self.row_counts.len()) };
-        let (group_of_range, points) = self.cut(count);
-        let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new(); points.len() + 1];
-        // A file without rows is of no range, and needs not be read.
-        let range_of = |file: &PartitionedFile| self.ranges.get(&file.object_meta.location).copied();
-        let mut files: Vec<(usize, PartitionedFile)> =
-            files.into_iter().filter_map(|file| Some((range_of(&file)?, file))).collect();
-        files.sort_by_key(|(range, _)| *range);
-        for (range, file) in files {
-            groups[group_of_range[range]].push(file);
-        }
-        let kept_points = match groups.iter().filter(|group| !group.is_empty()).count() {
-            // Without a promise DataFusion would cut the file, and one user's rows with it.
-            0 | 1 if groups.len() > 1 => {
-                groups = vec![groups.into_iter().find(|group| !group.is_empty()).unwrap_or_default()];
-                Vec::new()
-            }
-            // A table of one range is cut: other questions gain more than those about users lose.
-            0 | 1 => return (groups.into_iter().map(FileGroup::new).collect(), None),
-            _ => points,
-        };
-        let partitioning = LexOrdering::new([self.user.by()]).and_then(|by| {
-            let points = kept_points.into_iter().map(|point| SplitPoint::new(vec![point])).collect();
-            Some(Partitioning::Range(RangePartitioning::try_new(by, points).ok()?))
-        });
-        (groups.into_iter().map(FileGroup::new).collect(), partitioning)
-    }
-
-    /// The partition of each range, and the points between partitions.
-    fn cut(&self, count: usize) -> (Vec<usize>, Vec<ScalarValue>) {
-        let total = u128::from(self.row_counts.iter().sum::<u64>()).max(1);
-        let (mut before, mut last_share, mut points) = (0_u128, 0, Vec::new());
-        let mut group_of_range = Vec::with_capacity(self.row_counts.len());
-        for (range, rows) in self.row_counts.iter().enumerate() {
-            // Where the middle of a range lies decides.
-            let share = (before * 2 + u128::from(*rows)) * count as u128 / (total * 2);
-            before += u128::from(*rows);
-            if range > 0 && share != last_share {
-                points.push(self.points[range - 1].clone());
-            }
-            last_share = share;
-            group_of_range.push(points.len());
-        }
-        (group_of_range, points)
+    /// The columns of the table that the rows are sorted by.
+    pub(super) fn key_places(&self) -> [usize; 2] {
+        [self.user.place, self.time.place]
     }
 }
 

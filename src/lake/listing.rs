@@ -19,6 +19,7 @@ use super::cluster::UNFINISHED_NAME;
 use super::file::LakeFile;
 use super::manifest::MANIFEST_NAME;
 use super::spec::Place;
+use super::store;
 use crate::error::{Error, Result, SqlState};
 
 /// How the rows of a table are stored.
@@ -218,11 +219,8 @@ async fn list_objects(place: &Place) -> Result<(Vec<ObjectMeta>, Vec<(Path, Erro
 }
 
 fn cannot_list(place: &Place, path: &Path, error: &object_store::Error) -> Error {
-    let state = match error {
-        object_store::Error::NotFound { .. } => SqlState::UNDEFINED_FILE,
-        _ => SqlState::IO_ERROR,
-    };
-    Error::new(state, format!("could not list '{}': {error}", place.show(path)))
+    let (state, reason) = store::reason(error);
+    Error::new(state, format!("could not list '{}': {reason}", place.show(path)))
 }
 
 /// The table that a file belongs to: its name, and the path that is the table.

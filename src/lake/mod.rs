@@ -1,5 +1,6 @@
 //! A folder or a bucket as tables. See `README.md` of this room.
 
+mod arrange;
 mod buffers;
 mod check;
 mod cluster;
@@ -10,14 +11,18 @@ mod file;
 mod layout;
 mod listing;
 mod manifest;
+mod merge;
 mod micros;
 mod named;
 mod partitions;
+mod pending;
+mod profile;
 mod refresh;
 mod scan;
 mod sorted;
 mod spec;
 mod statistics;
+mod store;
 mod table;
 mod text;
 mod unify;
@@ -52,7 +57,10 @@ use table::{FileSet, known_files};
 use crate::error::Result;
 
 pub use check::{CheckReport, check_folder};
-pub use cluster::{ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, cluster};
+pub use cluster::{
+    AppendOptions, ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, CompactOptions, CompactReport,
+    OLD_FILES_KEPT, append, cluster, compact,
+};
 pub use listing::Format;
 pub use sorted::SortedBy;
 pub use spec::LakeSpec;

@@ -20,12 +20,19 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::{LexOrdering, create_lex_ordering, create_physical_expr};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{
+    LexOrdering, PhysicalExpr, PhysicalSortExpr, create_lex_ordering, create_physical_expr,
+};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
+use super::arrange::{Arrangement, Merging};
+use super::layout::{ASCENDING, Layout};
 use super::listing::Format;
+use super::merge::BucketMergeExec;
 use super::micros::MicrosAdapterFactory;
 use super::named::{NamingSource, Versions};
 use super::table::{FileSet, ReadyFile, Resolved};
@@ -88,6 +95,15 @@ impl TableProvider for LakeProvider {
             Format::Csv | Format::Json => super::text::scan_text(self, session, projection, &files, limit),
         }
     }
+}
+
+/// Files that one scan reads, and what is known of their rows.
+struct Read {
+    groups: Vec<FileGroup>,
+    ordering: Vec<LexOrdering>,
+    partitioning: Option<Partitioning>,
+    /// Whether a limit left files out.
+    is_cut: bool,
 }
 
 impl LakeProvider {
@@ -178,26 +194,79 @@ impl LakeProvider {
         is_cut: bool,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut statistics = Statistics::try_merge_iter(
-            files.iter().filter_map(|file| file.statistics.as_deref()),
-            &self.resolved.schema,
-        )?;
-        if is_cut {
+        let Some(layout) = &self.resolved.layout else {
+            let ordering = self.ordering(session, &files)?;
+            let groups = self.group(session, files, &ordering)?;
+            let read = Read { groups, ordering, partitioning: None, is_cut };
+            return self.read_parquet(session, projection, read, limit);
+        };
+        let ordering: Vec<LexOrdering> = layout.ordering().into_iter().collect();
+        match layout.arrange(files, session.config().target_partitions()) {
+            Arrangement::Chained { groups, partitioning } => {
+                let read = Read { groups, ordering, partitioning, is_cut };
+                self.read_parquet(session, projection, read, limit)
+            }
+            Arrangement::Merged { layers, points, merging } => {
+                let all: Vec<usize> = (0..self.resolved.schema.fields().len()).collect();
+                let wanted = projection.unwrap_or(&all);
+                let mut columns = wanted.clone();
+                columns.extend(layout.key_places().into_iter().filter(|key| !wanted.contains(key)));
+                let layers = layers.into_iter().map(|groups| {
+                    let partitioning = layout.partitioning(points.clone());
+                    let read = Read { groups, ordering: ordering.clone(), partitioning, is_cut };
+                    self.read_parquet(session, Some(&columns), read, limit)
+                });
+                let layers = layers.collect::<Result<Vec<_>>>()?;
+                self.merge(layout, &columns, wanted.len(), layers, merging)
+            }
+        }
+    }
+
+    /// Merges layers of the columns, of which the first `shown_count` are what is asked for.
+    fn merge(
+        &self,
+        layout: &Layout,
+        columns: &[usize],
+        shown_count: usize,
+        layers: Vec<Arc<dyn ExecutionPlan>>,
+        merging: Merging,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let column = |place: usize| {
+            let name = self.resolved.schema.field(columns[place]).name();
+            Arc::new(Column::new(name, place)) as Arc<dyn PhysicalExpr>
+        };
+        let keys = layout.key_places().into_iter().filter_map(|key| {
+            let place = columns.iter().position(|column| *column == key)?;
+            Some(PhysicalSortExpr::new(column(place), ASCENDING))
+        });
+        let Some(keys) = LexOrdering::new(keys) else {
+            return datafusion::common::internal_err!("a table in ranges has no keys");
+        };
+        let merged: Arc<dyn ExecutionPlan> = Arc::new(BucketMergeExec::try_new(layers, keys, Arc::new(merging))?);
+        if shown_count == columns.len() {
+            return Ok(merged);
+        }
+        let shown = (0..shown_count).map(|place| {
+            let name = self.resolved.schema.field(columns[place]).name();
+            ProjectionExpr::new(column(place), name)
+        });
+        Ok(Arc::new(ProjectionExec::try_new(shown.collect::<Vec<_>>(), merged)?))
+    }
+
+    /// One scan of groups of files.
+    fn read_parquet(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        read: Read,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = &self.resolved.schema;
+        let files = read.groups.iter().flat_map(FileGroup::iter);
+        let mut statistics = Statistics::try_merge_iter(files.filter_map(|file| file.statistics.as_deref()), schema)?;
+        if read.is_cut {
             statistics = statistics.to_inexact();
         }
-        let (ordering, groups, partitioning) = match &self.resolved.layout {
-            Some(layout) => {
-                let (groups, partitioning) = layout.groups(files, session.config().target_partitions());
-                let groups = with_statistics(groups, &self.resolved.schema)?;
-                (layout.ordering().into_iter().collect(), groups, partitioning)
-            }
-            None => {
-                let ordering = self.ordering(session, &files)?;
-                let groups = self.group(session, files, &ordering)?;
-                (ordering, groups, None)
-            }
-        };
-
         let mut options = TableParquetOptions {
             global: session.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
@@ -214,12 +283,12 @@ impl LakeProvider {
         }
         let source = NamingSource::over(self.set.place(), Arc::new(source), Versions::CheckedByReader);
         let config = FileScanConfigBuilder::new(self.set.place().store_url.clone(), source)
-            .with_file_groups(groups)
+            .with_file_groups(with_statistics(read.groups, schema)?)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
-            .with_output_ordering(ordering)
-            .with_output_partitioning(partitioning)
+            .with_output_ordering(read.ordering)
+            .with_output_partitioning(read.partitioning)
             .with_expr_adapter(Some(Arc::new(MicrosAdapterFactory)))
             .build();
         Ok(DataSourceExec::from_data_source(config))
@@ -265,10 +334,10 @@ impl LakeProvider {
             let sorted =
                 FileScanConfig::split_groups_by_statistics_with_target_partitions(schema, &groups, ordering, target);
             if let Some(sorted) = sorted.ok().filter(|sorted| sorted.len() <= target) {
-                return with_statistics(sorted, schema);
+                return Ok(sorted);
             }
         }
-        with_statistics(groups, &self.resolved.schema)
+        Ok(groups)
     }
 }
 

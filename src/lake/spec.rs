@@ -10,6 +10,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::store;
 use crate::error::{Error, Result, SqlState};
 
 /// A lake as the command line names it: the name of its schema and where its files are.
@@ -124,9 +125,10 @@ impl Place {
     /// Opens a path or URL and registers its store with the runtime.
     ///
     /// Credentials of remote stores come from the environment, in the names that each provider's
-    /// own tools use (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_KEY` ...).
-    /// Fails with 58P01 if nothing is there, 22023 on a URL of another kind, 58030 if the store does
-    /// not answer.
+    /// own tools use (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_KEY` ...),
+    /// those of S3 from the files of a profile too.
+    /// Fails with 58P01 if nothing is there, 22023 on a URL of another kind, 42501 or 28000 if the store refuses,
+    /// 58030 if it does not answer.
     pub(super) async fn open(location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         if !location.contains("://") {
             return Self::open_local(PathBuf::from(location), location, runtime).await;
@@ -158,10 +160,7 @@ impl Place {
 
     /// Connects to the store of a URL without a look at what is there, and registers it with the runtime.
     pub(super) fn connect(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
-        let options = std::env::vars().map(|(key, value)| (key.to_ascii_lowercase(), value));
-        let (store, path) =
-            object_store::parse_url_opts(url, options).map_err(|error| not_a_place(location, &error.to_string()))?;
-        let store: Arc<dyn ObjectStore> = Arc::from(store);
+        let (store, path) = store::connect(url, location)?;
         let base = &url[..url::Position::BeforePath];
         let store_url = ObjectStoreUrl::parse(base).map_err(|error| not_a_place(location, &error.to_string()))?;
         runtime.register_object_store(store_url.as_ref(), Arc::clone(&store));
@@ -171,7 +170,8 @@ impl Place {
     async fn open_remote(url: &Url, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         let place = Self::connect(url, location, runtime)?;
         let unreachable = |error: object_store::Error| {
-            Error::new(SqlState::IO_ERROR, format!("could not list '{location}': {error}"))
+            let (state, reason) = store::reason(&error);
+            Error::new(state, format!("could not list '{location}': {reason}"))
         };
         let first = place.store.list(Some(&place.path)).next().await;
         let is_file = match first {

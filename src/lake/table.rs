@@ -1,6 +1,6 @@
 //! A table of the lake: its files, its schema once they were read, and the provider that scans it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +23,7 @@ use super::layout::Layout;
 use super::listing::{Format, TableFiles, Unusable, list_files};
 use super::manifest::{Manifest, read_manifest};
 use super::partitions::{Partitions, read_partitions};
+use super::pending::read_pending;
 use super::scan::LakeProvider;
 use super::sorted::{RIGHT, SortedBy};
 use super::spec::Place;
@@ -279,23 +280,60 @@ impl FileSet {
             return Err(problem.clone());
         }
         let resolve = || async {
-            let contents: Vec<Result<Arc<Contents>>> = stream::iter(self.files.clone())
-                .map(|file| async move { file.contents(&self.place, &self.text, &self.reader).await })
-                .buffered(FOOTER_READERS)
-                .try_collect()
-                .await?;
-            let mut resolved = self.combine(contents)?;
-            // Who declares columns or order has files in mind, not the table that was written.
-            let is_as_written = self.declared.schema.is_none() && self.declared.order.is_empty();
-            if let Some(manifest) = self.read_manifest().await?.filter(|_| is_as_written) {
-                let layout = Layout::of_manifest(&manifest, &self.base, &mut resolved.files, &resolved.schema)?;
-                resolved.layout = Some(layout);
-            } else if let Some(by) = &self.declared.sorted {
-                resolved.layout = Some(self.check_sorted(by, &resolved).await?);
+            match self.resolve_listed().await {
+                // A generation may have come or gone while the folder was listed, or since.
+                Err(error) if self.manifest.is_some() => match self.listed_again().await? {
+                    Some(newer) => newer.resolve_listed().await,
+                    None => Err(error),
+                },
+                resolved => resolved,
             }
-            Ok(Arc::new(resolved))
         };
         self.resolved.get_or_try_init(resolve).await.cloned()
+    }
+
+    async fn resolve_listed(&self) -> Result<Arc<Resolved>> {
+        let manifest = self.read_manifest().await?;
+        let files = match &manifest {
+            Some(manifest) => self.files_of(manifest).await?,
+            None => self.files.clone(),
+        };
+        let contents: Vec<Result<Arc<Contents>>> = stream::iter(files.clone())
+            .map(|file| async move { file.contents(&self.place, &self.text, &self.reader).await })
+            .buffered(FOOTER_READERS)
+            .try_collect()
+            .await?;
+        let mut resolved = self.combine(&files, contents)?;
+        // Who declares columns or order has files in mind, not the table that was written.
+        let is_as_written = self.declared.schema.is_none() && self.declared.order.is_empty();
+        if let Some(manifest) = manifest.filter(|_| is_as_written) {
+            let layout = Layout::of_manifest(&manifest, &self.base, &mut resolved.files, &resolved.schema)?;
+            resolved.layout = Some(layout);
+        } else if let Some(by) = &self.declared.sorted {
+            resolved.layout = Some(self.check_sorted(by, &resolved).await?);
+        }
+        Ok(Arc::new(resolved))
+    }
+
+    /// The files as they are now, if they are others than those that were listed.
+    async fn listed_again(&self) -> Result<Option<Self>> {
+        let place = Place { path: self.base.clone(), is_file: false, ..self.place.as_ref().clone() };
+        let found = list_files(&place, &files_by_path(&self.files), Some(self.format)).await?;
+        Ok((!self.is_same_as(&found)).then(|| self.with_files(found)))
+    }
+
+    /// The files that are of the table: all but those that a marker names and the manifest does not.
+    async fn files_of(&self, manifest: &Manifest) -> Result<Vec<Arc<LakeFile>>> {
+        let path = |name: &str| self.base.clone().join(name);
+        let known: HashSet<Path> = manifest.files.iter().map(|file| path(&file.path)).collect();
+        let is_known = |file: &&Arc<LakeFile>| known.contains(&file.meta.location);
+        if self.files.iter().all(|file| is_known(&file)) {
+            return Ok(self.files.clone());
+        }
+        let pending = read_pending(self.place.store.as_ref(), &self.base, &self.location()).await?;
+        let pending: HashSet<Path> = pending.iter().flat_map(|(pending, _)| pending.names()).map(path).collect();
+        let is_of_table = |file: &&Arc<LakeFile>| is_known(file) || !pending.contains(&file.meta.location);
+        Ok(self.files.iter().filter(is_of_table).cloned().collect())
     }
 
     /// Looks whether the files are sorted as the config says.
@@ -320,9 +358,8 @@ impl FileSet {
         Ok(manifest)
     }
 
-    fn combine(&self, contents: Vec<Result<Arc<Contents>>>) -> Result<Resolved> {
-        let readable: Vec<(&str, &Contents)> = self
-            .files
+    fn combine(&self, files: &[Arc<LakeFile>], contents: Vec<Result<Arc<Contents>>>) -> Result<Resolved> {
+        let readable: Vec<(&str, &Contents)> = files
             .iter()
             .zip(&contents)
             .filter_map(|(file, contents)| Some((file.shown.as_str(), contents.as_deref().ok()?)))
@@ -331,7 +368,7 @@ impl FileSet {
             let first = contents.into_iter().find_map(Result::err);
             return Err(first.unwrap_or_else(|| self.no_files()));
         }
-        let partitions = self.partitions()?;
+        let partitions = self.partitions(files)?;
         let mut unified = match &self.declared.schema {
             Some(schema) => super::external::apply_declared(self.format, &self.text, schema, &readable)?,
             None => unify(self.format, &readable),
@@ -340,10 +377,16 @@ impl FileSet {
         let is_partition = |name: &str| partitions.fields.iter().any(|field| field.name() == name);
         unified.fields.retain(|field| !is_partition(field.name()));
         unified.unusable.retain(|name, _| !is_partition(name));
-        Ok(self.assemble(contents, partitions, unified))
+        Ok(self.assemble(files, contents, partitions, unified))
     }
 
-    fn assemble(&self, contents: Vec<Result<Arc<Contents>>>, partitions: Partitions, unified: Unified) -> Resolved {
+    fn assemble(
+        &self,
+        files: &[Arc<LakeFile>],
+        contents: Vec<Result<Arc<Contents>>>,
+        partitions: Partitions,
+        unified: Unified,
+    ) -> Resolved {
         let row_count = contents.iter().try_fold(0_u64, |sum, contents| {
             let statistics = contents.as_ref().ok()?.statistics.as_ref()?;
             match statistics.num_rows {
@@ -351,13 +394,12 @@ impl FileSet {
                 _ => None,
             }
         });
-        let files =
-            self.files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
-                file: Arc::clone(file),
-                partition_values: values.clone(),
-                columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
-                ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
-            });
+        let files = files.iter().zip(contents).zip(partitions.values).map(|((file, contents), values)| ReadyFile {
+            file: Arc::clone(file),
+            partition_values: values.clone(),
+            columns: contents.as_ref().ok().map(|contents| Arc::clone(&contents.schema)),
+            ready: contents.map(|contents| ready_file(file, &contents, &unified.fields, values)),
+        });
         let all = unified.fields.iter().chain(&partitions.fields).cloned();
         Resolved {
             files: files.collect(),
@@ -370,8 +412,8 @@ impl FileSet {
         }
     }
 
-    fn partitions(&self) -> Result<Partitions> {
-        let paths: Vec<&Path> = self.files.iter().map(|file| &file.meta.location).collect();
+    fn partitions(&self, files: &[Arc<LakeFile>]) -> Result<Partitions> {
+        let paths: Vec<&Path> = files.iter().map(|file| &file.meta.location).collect();
         let wanted: Option<Vec<(String, Option<DataType>)>> = self.declared.partitions.as_ref().map(|names| {
             let schema = self.declared.schema.as_ref();
             let declared = |name: &str| schema.and_then(|schema| schema.field_with_name(name).ok());

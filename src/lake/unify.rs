@@ -86,7 +86,8 @@ impl<'a> Column<'a> {
     }
 
     fn meet(&mut self, format: Format, field: &FieldRef, file: &'a str) {
-        self.is_nullable |= field.is_nullable();
+        // A column of no type has no value, whatever it declares.
+        self.is_nullable |= field.is_nullable() || *field.data_type() == DataType::Null;
         if self.field.metadata() != field.metadata() {
             let (name, are_uuids) = (self.field.name(), is_uuid(&self.field) && is_uuid(field));
             let plain = || Field::new(name, self.field.data_type().clone(), self.field.is_nullable());

@@ -11,9 +11,9 @@ use datafusion::sql::sqlparser::ast::{
     TimezoneInfo, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use super::postgres::{UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
+use super::postgres::{self, UUID_STORAGE, is_uuid, parse_uuid, uuid_field};
 
-/// Types found in the text, by position from 0.
+/// Types found in the text, by position from 0; none yet for a parameter that the text only names.
 #[derive(Debug, Default)]
 pub struct ParameterHints(Vec<Option<DataType>>);
 
@@ -29,6 +29,11 @@ impl ParameterHints {
         self.0.get(index).cloned().flatten()
     }
 
+    /// How many parameters the text has, as PostgreSQL counts them: up to the highest that is named anywhere.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     fn put(&mut self, expr: &Expr, data_type: Option<DataType>) {
         let Some(index) = placeholder(expr) else { return };
         if self.0.len() <= index {
@@ -40,9 +45,10 @@ impl ParameterHints {
     }
 }
 
-/// `$3` is 2.
+/// `$3` is 2. A number that no client can bind a value to is none.
 pub fn index_of(placeholder: &str) -> Option<usize> {
-    placeholder.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
+    let number = placeholder.strip_prefix('$')?.parse::<u16>().ok()?;
+    usize::from(number).checked_sub(1)
 }
 
 /// A parameter of a type that was declared or written down: sixteen bytes are then a uuid.
@@ -138,8 +144,13 @@ impl Visitor for ParameterHints {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Cast { expr, data_type, .. } = expr {
-            self.put(expr, arrow_type(data_type));
+        match expr {
+            Expr::Cast { expr, data_type, .. } => {
+                let mut data_type = data_type.clone();
+                postgres::normalize_type(&mut data_type);
+                self.put(expr, arrow_type(&data_type));
+            }
+            other => self.put(other, None),
         }
         ControlFlow::Continue(())
     }

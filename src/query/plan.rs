@@ -281,7 +281,9 @@ fn type_parameters(
         .map(|index| index + 1)
         .max()
         .unwrap_or(0)
-        .max(declared.len());
+        .max(declared.len())
+        // What is never asked, such as a condition on a system table without rows, is not in the plan any more.
+        .max(hints.count());
     let types: Vec<FieldRef> = (0..highest)
         .map(|index| {
             let written = declared.get(index).cloned().flatten().or_else(|| hints.get(index));

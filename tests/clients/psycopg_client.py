@@ -498,7 +498,7 @@ def executemany_returns_each_answer():
 def rows_stream_one_by_one():
     with connect() as connection:
         total = count = 0
-        for (number,) in connection.cursor(binary=True).stream("select value from generate_series(1, 200000)"):
+        for (number,) in connection.cursor(binary=True).stream("select value from generate_series(1, 200000) as t(value)"):
             total, count = total + number, count + 1
         equal((count, total), (200_000, 200_000 * 200_001 // 2))
 
@@ -507,7 +507,7 @@ def rows_stream_one_by_one():
 def a_stream_that_is_left_early_leaves_a_connection_that_works():
     with connect() as connection:
         started = time.monotonic()
-        for (number,) in connection.cursor().stream("select value from generate_series(1, 100000000)"):
+        for (number,) in connection.cursor().stream("select value from generate_series(1, 100000000) as t(value)"):
             if number == 10:
                 break
         equal(value("select 7", connection=connection), 7)
@@ -602,7 +602,7 @@ def a_cursor_of_the_server_gives_rows_a_few_at_a_time():
         with psycopg.connect() as connection:
             with connection.cursor(name="rows", binary=binary) as cursor:
                 cursor.itersize = 1000
-                cursor.execute("select value, 'row ' || value from generate_series(1, 9000) where value <= %s", [5000])
+                cursor.execute("select value, 'row ' || value from generate_series(1, 9000) as t(value) where value <= %s", [5000])
                 equal([c.name for c in cursor.description][:1], ["value"])
                 equal(cursor.fetchone(), (1, "row 1"))
                 equal(cursor.fetchmany(2), [(2, "row 2"), (3, "row 3")])
@@ -617,7 +617,7 @@ def a_cursor_of_the_server_gives_rows_a_few_at_a_time():
 def a_cursor_outlives_its_transaction_where_it_is_held():
     with psycopg.connect(autocommit=True) as connection:
         with connection.cursor(name="held", withhold=True) as cursor:
-            cursor.execute("select value from generate_series(1, 10)")
+            cursor.execute("select value from generate_series(1, 10) as t(value)")
             equal(cursor.fetchmany(3), [(1,), (2,), (3,)])
             equal(value("select 1", connection=connection), 1)
             equal(len(cursor.fetchall()), 7)
@@ -781,7 +781,7 @@ def is_idle():
 @check
 def cancel_from_another_thread_stops_the_statement_within_two_seconds():
     with connect() as connection:
-        for statement in [SLOW, "select value from generate_series(1, 1000000000) order by value % 7"]:
+        for statement in [SLOW, "select value from generate_series(1, 1000000000) as t(value) order by value % 7"]:
             moments = []
 
             def cancel():
@@ -802,7 +802,7 @@ def cancel_from_another_thread_stops_the_statement_within_two_seconds():
 @check
 def cancel_stops_a_stream_of_rows():
     with connect() as connection:
-        stream = connection.cursor().stream("select value from generate_series(1, 10000000000)")
+        stream = connection.cursor().stream("select value from generate_series(1, 10000000000) as t(value)")
         next(stream)
         connection.cancel()
         try:
@@ -838,7 +838,7 @@ def statement_timeout_stops_the_statement():
 def statement_timeout_covers_the_stream_of_rows():
     with connect(options="-c statement_timeout=700ms") as connection:
         try:
-            for _ in connection.cursor().stream("select value from generate_series(1, 10000000000)"):
+            for _ in connection.cursor().stream("select value from generate_series(1, 10000000000) as t(value)"):
                 pass
             raise AssertionError("the stream ended as if it were whole")
         except errors.QueryCanceled as error:

@@ -1,4 +1,4 @@
-//! `tributary cluster SOURCE TARGET` and `tributary check FOLDER`.
+//! `tributary cluster SOURCE TARGET`, `tributary compact FOLDER` and `tributary check FOLDER`.
 
 use std::fmt::Write;
 use std::fs;
@@ -154,6 +154,133 @@ fn killed_at_any_point_it_leaves_no_table_and_the_next_run_makes_it() {
     assert!(!folder.path().join(".events.cluster").exists());
     let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
     assert!(ok, "{printed}");
+}
+
+/// The rows of the tests' `events.csv` in files of one part of them each: before and from each of the days.
+fn parts(folder: &Path, days: &[&str]) -> Vec<String> {
+    let all = fs::read_to_string(fixtures::testdata("lakes/tea/events.csv")).expect("it can be read");
+    let (header, rows) = all.split_once('\n').expect("it has a header");
+    let part_of = |row: &str| days.iter().filter(|day| row.split(',').nth(1).is_some_and(|time| time >= **day)).count();
+    let write = |part: usize| {
+        let mine: Vec<&str> = rows.lines().filter(|row| part_of(row) == part).collect();
+        let path = folder.join(format!("part{part}/rows.csv"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(&path, format!("{header}\n{}\n", mine.join("\n"))).expect("it can be written");
+        text(path.parent().expect("a folder")).to_owned()
+    };
+    (0..=days.len()).map(write).collect()
+}
+
+#[tokio::test]
+async fn a_table_that_grows_by_days_answers_as_its_source_and_so_does_the_compact_one() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let (raw, lake) = (folder.path().join("raw"), folder.path().join("lake"));
+    fs::create_dir_all(&raw).expect("it can be made");
+    fs::copy(fixtures::testdata("lakes/tea/events.csv"), raw.join("events.csv")).expect("it can be copied");
+    let expected = answers(&raw, 2).await;
+    let parts = parts(folder.path(), &["2026-03-03", "2026-03-06", "2026-03-08"]);
+    let table = lake.join("events");
+    let (ok, _, told) = tributary_runs(&["cluster", &parts[0], text(&table), "--ranges", "3"]);
+    assert!(ok, "{told}");
+    let (ok, _, told) = tributary_runs(&["cluster", &parts[1], text(&table)]);
+    assert!(!ok && told.contains("is a clustered table already") && told.contains("--append"), "{told}");
+    for (place, part) in parts[1..].iter().enumerate() {
+        let (ok, printed, told) = tributary_runs(&["cluster", part, text(&table), "--append"]);
+        assert!(ok && printed.contains(&format!("appended as generation {}", place + 2)), "{printed}{told}");
+    }
+    for partitions in [1, 2, 8] {
+        assert_eq!(answers(&lake, partitions).await, expected, "generations, {partitions} partitions");
+    }
+    let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
+    assert!(ok && printed.contains("of 4 generations were checked, nothing is wrong"), "{printed}");
+    let (ok, printed, told) = tributary_runs(&["compact", text(&table)]);
+    assert!(ok && printed.contains("of generation 5"), "{printed}{told}");
+    assert_eq!(answers(&lake, 2).await, expected, "compact");
+    let (ok, printed, told) = tributary_runs(&["compact", text(&table)]);
+    assert!(ok && printed.contains("nothing is to be merged"), "{printed}{told}");
+    let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
+    assert!(ok && printed.contains("nothing is wrong"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_server_sees_what_is_appended_and_its_statements_go_on_over_a_compaction() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let parts = parts(folder.path(), &["2026-03-06"]);
+    let (lake, table) = (folder.path().join("lake"), folder.path().join("lake/events"));
+    let (ok, _, told) = tributary_runs(&["cluster", &parts[0], text(&table), "--ranges", "2"]);
+    assert!(ok, "{told}");
+    let server = Server::start(&[format!("shop={}", lake.display())]);
+    let client = server.connect().await;
+    let count = async || -> i64 {
+        let row = client.query_one("SELECT count(event) FROM events WHERE event <> ''", &[]).await;
+        row.expect("statements go on").get(0)
+    };
+    let before = count().await;
+    let (ok, _, told) = tributary_runs(&["cluster", &parts[1], text(&table), "--append"]);
+    assert!(ok, "{told}");
+    let began_at = Instant::now();
+    while count().await == before {
+        assert!(began_at.elapsed() < Duration::from_secs(10), "the new rows are not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count().await, 28);
+    let mut run = tributary().args(["compact", text(&table)]).stdout(Stdio::null()).spawn().expect("it starts");
+    loop {
+        assert_eq!(count().await, 28);
+        if run.try_wait().expect("it can be asked").is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(count().await, 28);
+    assert!(table.join("range-00000-generation-3.parquet").exists());
+    assert!(!table.join("range-00000-generation-1.parquet").exists());
+}
+
+#[test]
+fn an_append_that_is_killed_leaves_the_old_table_and_the_next_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let csv = |name: &str, rows: std::ops::Range<u32>| -> String {
+        let mut csv = "user_id,event_time,event\n".to_owned();
+        for row in rows {
+            let user = row.wrapping_mul(2_654_435_761) % 5_000;
+            let _ = writeln!(csv, "{user},2026-01-{:02} 00:{:02}:00,view", row / 10_000 + 1, row % 60);
+        }
+        let path = folder.path().join(name);
+        fs::write(&path, csv).expect("it can be written");
+        text(&path).to_owned()
+    };
+    let (old, new, table) = (csv("old.csv", 0..1_000), csv("new.csv", 1_000..150_000), folder.path().join("events"));
+    let (ok, _, told) = tributary_runs(&["cluster", &old, text(&table), "--ranges", "16"]);
+    assert!(ok, "{told}");
+    let hidden = folder.path().join(".events.cluster");
+    let has_files = |folder: &Path| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    let moments: [&dyn Fn() -> bool; 3] =
+        [&|| hidden.exists(), &|| has_files(&hidden.join("spill")), &|| has_files(&hidden.join("table"))];
+    let arguments = ["cluster", &new, text(&table), "--append", "--memory-limit", "1MiB"];
+    for moment in moments {
+        let mut child = tributary()
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let began_at = Instant::now();
+        while !moment() {
+            assert!(began_at.elapsed() < Duration::from_secs(60), "the run does not come so far");
+            thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("it runs");
+        child.wait().expect("a child can be waited for");
+        assert!(hidden.exists(), "it was killed too late");
+        let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
+        assert!(ok && printed.contains("1,000 rows"), "{printed}");
+    }
+    let (ok, printed, told) = tributary_runs(&arguments);
+    assert!(ok && printed.contains("149,000 rows of 5,000 users in 16 ranges"), "{printed}{told}");
+    assert!(!hidden.exists());
+    let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
+    assert!(ok && printed.contains("150,000 rows in 32 files of 2 generations"), "{printed}");
 }
 
 /// The files of the clustered table of the tests' lake as plain Parquet, without their manifest.

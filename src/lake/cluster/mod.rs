@@ -8,8 +8,14 @@
 //! The order is (user, time), NULL last. Rows that are equal in both stay in the order of the source: files by their
 //! paths, rows as they lie in them. So rows, order and ranges do not depend on threads or memory.
 
+mod append;
+mod carry;
+mod change;
+mod compact;
 mod file;
+mod fit;
 mod keys;
+mod lease;
 mod meter;
 mod ranges;
 mod route;
@@ -18,6 +24,7 @@ mod shelf;
 mod source;
 mod split;
 mod target;
+mod working;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -31,7 +38,7 @@ use futures::StreamExt;
 use tokio::task::{JoinError, JoinSet};
 
 use keys::{Level, Points};
-use ranges::{FIRST_GENERATION, write_ranges};
+use ranges::{FIRST_GENERATION, equal_ranges, write_ranges};
 use route::Router;
 use shape::Shape;
 use shelf::{Allowance, Bucket, Filler, Shelf};
@@ -39,10 +46,15 @@ use source::{Source, said};
 use split::Sample;
 use target::Target;
 
-use super::manifest::{FORMAT, Manifest};
+use super::manifest::{FORMAT, Manifest, WRITTEN_BY};
 use crate::error::{Error, Result, SqlState};
 
+pub use append::{AppendOptions, append};
+pub use compact::{CompactOptions, CompactReport, OLD_FILES_KEPT, compact};
 pub use meter::{ClusterMeter, ClusterPhase};
+
+#[cfg(test)]
+pub(super) use {append::append_to, change::Change, compact::compact_in, lease::Pace};
 
 pub(super) use file::hex;
 pub(super) use keys::Keys;
@@ -91,7 +103,9 @@ pub struct ClusterReport {
     pub row_count: u64,
     /// Distinct users, NULL as one.
     pub user_count: u64,
+    /// Ranges that have a file of the generation.
     pub range_count: usize,
+    pub generation: u64,
     /// Bytes of the files of the source, and of the table.
     pub source_byte_count: u64,
     pub byte_count: u64,
@@ -105,6 +119,7 @@ struct Work {
     spill_folder: PathBuf,
     table_folder: PathBuf,
     range_count: usize,
+    generation: u64,
     thread_count: usize,
     /// Rows of waiting buckets in memory, all together.
     allowance: Arc<Allowance>,
@@ -144,20 +159,22 @@ pub async fn cluster(
         spill_folder: target.spill_folder(),
         table_folder: target.table_folder(),
         range_count: range_count(&source, options),
+        generation: FIRST_GENERATION,
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
-        sorted_bytes: (options.memory_limit_bytes / 2 / options.thread_count.get() / COPIES_OF_SORTED_BUCKET).max(1),
+        sorted_bytes: sorted_bytes(options.memory_limit_bytes, options.thread_count),
     });
     let points = points(&work, &source, &heads).await?;
     drop(heads);
     let buckets = route(&work, &source, points).await?;
     let row_count = buckets.iter().map(|bucket| bucket.row_count).sum();
     meter.begin(ClusterPhase::Writing, Some(row_count));
-    let files = write_ranges(&work, buckets).await?;
+    let ranges = equal_ranges(&work, buckets).await?;
+    let files = write_ranges(&work, ranges).await?;
     let manifest = Manifest {
         format: FORMAT,
-        written_by: concat!("tributary ", env!("CARGO_PKG_VERSION")).to_owned(),
+        written_by: WRITTEN_BY.to_owned(),
         user_key: options.user_key.clone(),
         time_key: options.time_key.clone(),
         order: vec![options.user_key.clone(), options.time_key.clone()],
@@ -172,9 +189,15 @@ pub async fn cluster(
         row_count,
         user_count: manifest.files.iter().map(|file| file.user_count).sum(),
         range_count: manifest.files.len(),
+        generation: manifest.generation,
         source_byte_count: source.byte_count(),
         byte_count: manifest.files.iter().map(|file| file.byte_count).sum(),
     })
+}
+
+/// The bytes of a bucket that is sorted in memory, where each thread sorts one.
+fn sorted_bytes(memory_limit_bytes: usize, thread_count: NonZeroUsize) -> usize {
+    (memory_limit_bytes / 2 / thread_count.get() / COPIES_OF_SORTED_BUCKET).max(1)
 }
 
 /// The first rows of some units, all columns.

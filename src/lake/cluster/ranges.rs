@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::Work;
+use super::carry::range_file;
 use super::file::RangeWriter;
 use super::keys::{Level, sorted};
 use super::shelf::Bucket;
@@ -25,18 +26,28 @@ const SHARES_OF_LARGE_BUCKET: u64 = 2;
 pub(super) const FIRST_GENERATION: u64 = 1;
 
 /// Buckets that become one file.
-struct Range {
+pub(super) struct Range {
     index: usize,
     buckets: Vec<Bucket>,
+}
+
+/// Makes ranges of about equal rows.
+pub(super) async fn equal_ranges(work: &Arc<Work>, buckets: Vec<Bucket>) -> Result<Vec<Range>> {
+    let balancing = Arc::clone(work);
+    let balanced = tokio::task::spawn_blocking(move || balancing.balance(buckets)).await;
+    Ok(group(balanced.map_err(|error| super::ended(&error))??, work.range_count))
+}
+
+/// Makes each bucket the range of its number; those without rows are none.
+pub(super) fn ranges_as_cut(buckets: Vec<Bucket>) -> Vec<Range> {
+    let ranges = buckets.into_iter().enumerate().filter(|(_, bucket)| bucket.row_count > 0);
+    ranges.map(|(index, bucket)| Range { index, buckets: vec![bucket] }).collect()
 }
 
 /// Writes the files of all ranges, as many at a time as the work has threads.
 ///
 /// The files come back in the order of their ranges.
-pub(super) async fn write_ranges(work: &Arc<Work>, buckets: Vec<Bucket>) -> Result<Vec<ManifestFile>> {
-    let balancing = Arc::clone(work);
-    let balanced = tokio::task::spawn_blocking(move || balancing.balance(buckets)).await;
-    let mut ranges = group(balanced.map_err(|error| super::ended(&error))??, work.range_count);
+pub(super) async fn write_ranges(work: &Arc<Work>, mut ranges: Vec<Range>) -> Result<Vec<ManifestFile>> {
     // The largest first, so that no thread begins it when the others end.
     ranges.sort_by_key(|range| std::cmp::Reverse(range.buckets.iter().map(|bucket| bucket.row_count).sum::<u64>()));
     let queue = Arc::new(Mutex::new(VecDeque::from(ranges)));
@@ -114,13 +125,13 @@ impl Work {
     }
 
     fn write_range(&self, range: Range) -> Result<ManifestFile> {
-        let name = format!("range-{:05}-generation-{FIRST_GENERATION}.parquet", range.index);
+        let name = range_file(range.index, self.generation);
         let path = self.table_folder.join(&name);
         let mut writer = RangeWriter::create(&path, &self.keys, &self.shape)?;
         for bucket in range.buckets {
             self.sort(bucket, &mut |batch| writer.write(batch))?;
         }
-        writer.finish(name, range.index, FIRST_GENERATION)
+        writer.finish(name, range.index, self.generation)
     }
 
     /// Gives the rows of a bucket in the order of the table; a bucket that memory does not hold is cut until it does.

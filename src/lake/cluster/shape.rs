@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, new_null_array};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -24,7 +24,9 @@ pub(super) struct Shape {
     /// The same columns as the files declare them to readers of Arrow: text of few values is a dictionary.
     pub(super) declared: SchemaRef,
     /// The column whose text is read as times.
-    text_time: Option<usize>,
+    pub(super) text_time: Option<usize>,
+    /// Which column of the source each one is; NULL where it has none.
+    pub(super) from: Vec<Option<usize>>,
 }
 
 impl Shape {
@@ -46,15 +48,13 @@ impl Shape {
         let fields: Vec<FieldRef> = fields.collect();
         let declared = fields.iter().enumerate().map(|(index, field)| {
             match *field.data_type() == DataType::Utf8 && field.name() != user_key && has_few_values(sample, index) {
-                true => {
-                    let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-                    Arc::new(field.as_ref().clone().with_data_type(codes))
-                }
+                true => as_codes(field),
                 false => Arc::clone(field),
             }
         });
         Self {
             declared: Arc::new(Schema::new(declared.collect::<Vec<_>>())),
+            from: (0..fields.len()).map(Some).collect(),
             schema: Arc::new(Schema::new(fields)),
             text_time,
         }
@@ -64,7 +64,9 @@ impl Shape {
     ///
     /// Fails with 22007 where text in the time column is no time.
     pub(super) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let columns = batch.columns().iter().zip(self.schema.fields()).enumerate().map(|(index, (column, field))| {
+        let columns = self.schema.fields().iter().zip(&self.from).enumerate().map(|(index, (field, from))| {
+            let Some(from) = from else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };
+            let column = batch.column(*from);
             if self.text_time == Some(index) {
                 return read_times(column, field);
             }
@@ -78,10 +80,16 @@ impl Shape {
     }
 }
 
+/// A column of text, declared a dictionary.
+pub(super) fn as_codes(field: &Field) -> FieldRef {
+    let codes = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Arc::new(field.clone().with_data_type(codes))
+}
+
 /// The type that holds a column's values in one piece: no views, no dictionaries, at any depth.
 ///
 /// Slices of such columns are stored without the rest of their batch, and every reader of Parquet knows the types.
-fn plain_type(data_type: &DataType) -> DataType {
+pub(super) fn plain_type(data_type: &DataType) -> DataType {
     let plain_field = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(plain_type(field.data_type())));
     match data_type {
         DataType::Utf8View => DataType::Utf8,
@@ -150,7 +158,7 @@ fn names_zone(time: &str) -> bool {
     clock.contains(|c: char| c.is_ascii_alphabetic() || c == '+' || c == '-')
 }
 
-fn has_few_values(sample: &[RecordBatch], index: usize) -> bool {
+pub(super) fn has_few_values(sample: &[RecordBatch], index: usize) -> bool {
     let mut values = HashSet::new();
     let mut row_count = 0_usize;
     for batch in sample {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -15,10 +15,12 @@ use object_store::path::Path;
 
 use crate::error::{Error, Result, SqlState};
 use crate::lake::faults::inner;
-use crate::lake::listing::{Format, list_files};
+use crate::lake::file::{LakeFile, TextOptions};
+use crate::lake::listing::{Format, TableFiles, list_files};
+use crate::lake::manifest::read_manifest;
 use crate::lake::scan::LakeProvider;
 use crate::lake::spec::Place;
-use crate::lake::table::FileSet;
+use crate::lake::table::{Declared, FileSet};
 use crate::lake::text::scan_text;
 use crate::sealed::Sealed;
 
@@ -40,16 +42,32 @@ impl Source {
     /// Fails with 58P01 if nothing is there, 42809 if a folder mixes formats, 22023 if files disagree on a column,
     /// XX001 if a file is damaged.
     pub(super) async fn open(location: &str, runtime: &Arc<RuntimeEnv>) -> Result<Self> {
+        Self::open_as(location, runtime, |_| None).await
+    }
+
+    /// The same, with text files read in the types that `type_of` gives to columns; a row that has another is 22P02.
+    pub(super) async fn open_as(
+        location: &str,
+        runtime: &Arc<RuntimeEnv>,
+        type_of: impl Fn(&Field) -> Option<DataType>,
+    ) -> Result<Self> {
         let place = Arc::new(Place::open(location, runtime).await?);
-        let mut found = list_files(&place, &HashMap::new(), None).await?;
-        // A clustered table is read file by file as any other.
-        found.manifest = None;
-        if found.files.is_empty() {
-            return Err(Error::new(SqlState::UNDEFINED_FILE, format!("'{location}' holds no file of a known kind"))
-                .with_hint("known are .parquet, .csv, .json, .ndjson and .jsonl"));
+        let reader = crate::lake::reader(runtime);
+        let mut set = Arc::new(FileSet::new(&place, &reader, files(&place, location).await?));
+        let mut resolved = set.resolve().await?;
+        if set.format() != Format::Parquet {
+            let typed = resolved.file_schema.fields().iter().map(|field| match type_of(field) {
+                Some(data_type) => Arc::new(field.as_ref().clone().with_data_type(data_type)),
+                None => Arc::clone(field),
+            });
+            let typed = Arc::new(Schema::new(typed.collect::<Vec<_>>()));
+            if typed != resolved.file_schema {
+                let declared = Declared { schema: Some(typed), ..Declared::default() };
+                let found = files(&place, location).await?;
+                set = Arc::new(FileSet::new(&place, &reader, found).with_declared(declared, TextOptions::default()));
+                resolved = set.resolve().await?;
+            }
         }
-        let set = Arc::new(FileSet::new(&place, &crate::lake::reader(runtime), found));
-        let resolved = set.resolve().await?;
         let provider = LakeProvider { set, resolved };
         provider.check_columns(None, &[])?;
         // One scan is of one file, and its rows come in the file's order.
@@ -87,6 +105,26 @@ impl Source {
         self.units.len()
     }
 
+    /// Whether no file has a value in a column: it is of no type in those that have it at all.
+    ///
+    /// Only Parquet can say so; of text files not all rows were seen.
+    pub(super) fn is_without_values(&self, name: &str) -> bool {
+        if self.is_text() {
+            return false;
+        }
+        let files = self.provider.resolved.files.iter().filter_map(|file| file.columns.as_ref());
+        let mut types = files.filter_map(|columns| Some(columns.field_with_name(name).ok()?.data_type().clone()));
+        let is_partition = self.provider.resolved.partition_fields.iter().any(|field| field.name() == name);
+        !is_partition && types.all(|data_type| data_type == DataType::Null)
+    }
+
+    /// Whether the source and a table have files in common.
+    pub(super) fn meets(&self, table: &Place) -> bool {
+        let place = self.provider.set.place();
+        let are_nested = place.path.prefix_matches(&table.path) || table.path.prefix_matches(&place.path);
+        place.store_url == table.store_url && are_nested
+    }
+
     /// Whether a folder of this machine is the source or lies in it.
     pub(super) fn holds(&self, folder: &Path) -> bool {
         let place = self.provider.set.place();
@@ -114,6 +152,31 @@ impl Source {
         };
         plan.execute(0, self.state.task_ctx())
     }
+}
+
+/// The files of the source, in its order. A clustered table is read file by file as any other, without files that are
+/// not of it, and older generations before newer ones.
+async fn files(place: &Arc<Place>, location: &str) -> Result<TableFiles> {
+    let mut found = list_files(place, &HashMap::new(), None).await?;
+    if found.files.is_empty() {
+        return Err(Error::new(SqlState::UNDEFINED_FILE, format!("'{location}' holds no file of a known kind"))
+            .with_hint("known are .parquet, .csv, .json, .ndjson and .jsonl"));
+    }
+    if found.manifest.take().is_none() {
+        return Ok(found);
+    }
+    let Some(manifest) = read_manifest(place.store.as_ref(), &found.base, location).await? else { return Ok(found) };
+    let mut there: HashMap<Path, Arc<LakeFile>> =
+        found.files.drain(..).map(|file| (file.meta.location.clone(), file)).collect();
+    for listed in &manifest.files {
+        let Some(file) = there.remove(&found.base.clone().join(listed.path.as_str())) else {
+            let message = format!("file '{}' is in the table's manifest and is missing", listed.path);
+            return Err(Error::new(SqlState::IO_ERROR, message)
+                .with_hint("If another run is changing the table, run the command again."));
+        };
+        found.files.push(file);
+    }
+    Ok(found)
 }
 
 /// Groups small files and cuts large ones; only Parquet can be cut without reading it.

@@ -3,32 +3,27 @@
 //! A folder of this machine is made under a hidden name beside its place, and renamed. A bucket cannot rename: files
 //! are made in a temporary folder, a marker says that they are on their way, and the manifest goes last.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::carry::{is_range_file, remote, send};
 use super::meter::{ClusterMeter, ClusterPhase};
 use super::source::Source;
+use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::manifest::{MANIFEST_NAME, Manifest};
 use crate::lake::spec::{Place, not_a_place};
 
 /// Lies in a bucket while files are brought there. A folder that has it is no table.
 pub(in crate::lake) const UNFINISHED_NAME: &str = "_tributary.unfinished";
-
-/// Bytes that are read from a finished file and sent at a time.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-
-/// Parts of one file on their way at a time.
-const PARTS_IN_FLIGHT: usize = 4;
 
 /// A place that is free, and the folder where the work is done.
 pub(super) struct Target {
@@ -85,7 +80,7 @@ impl Target {
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Err(taken(shown, false)),
             Err(error) => return Err(failed(error)),
         }
-        let hidden = folder.with_file_name(format!(".{}.cluster", name.to_string_lossy()));
+        let hidden = beside(&folder).ok_or_else(|| not_a_place(shown, "it names no folder that could be made"))?;
         let working = WorkingFolder::make(hidden, shown)?;
         Ok(Self { shown: shown.to_owned(), working, place: Destination::Folder(folder) })
     }
@@ -100,23 +95,24 @@ impl Target {
                 store.delete(object).await.map_err(unreachable)?;
             }
         } else if !found.is_empty() {
+            if found.contains(&marker) {
+                // The manifest went last: only the marker was left, and the table is whole.
+                store.delete(&marker).await.map_err(unreachable)?;
+            }
             return Err(taken(shown, found.contains(&manifest)));
         }
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let unique = format!("tributary-cluster-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
-        let hidden = std::env::temp_dir().join(unique);
-        let working = WorkingFolder::make(hidden, shown)?;
+        let working = WorkingFolder::temporary(shown)?;
         Ok(Self { shown: shown.to_owned(), working, place: Destination::Bucket { store, path } })
     }
 
     /// Where rows wait.
     pub(super) fn spill_folder(&self) -> PathBuf {
-        self.working.path.join("spill")
+        self.working.spill_folder()
     }
 
     /// Where files are made.
     pub(super) fn table_folder(&self) -> PathBuf {
-        self.working.path.join("table")
+        self.working.table_folder()
     }
 
     /// Brings the files to their place, and the manifest last.
@@ -167,22 +163,7 @@ impl Target {
         store.put(&marker, Bytes::from_static(b"being written by tributary cluster\n").into()).await.map_err(failed)?;
         for file in &manifest.files {
             let made = self.table_folder().join(&file.path);
-            let upload = store.put_multipart(&path.clone().join(file.path.as_str())).await.map_err(failed)?;
-            let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-            let mut bytes = tokio::fs::File::open(&made).await.map_err(|error| unread(&made, &error))?;
-            loop {
-                let mut part = Vec::with_capacity(PART_BYTES);
-                let mut limited = tokio::io::AsyncReadExt::take(&mut bytes, PART_BYTES as u64);
-                let length = tokio::io::AsyncReadExt::read_to_end(&mut limited, &mut part).await;
-                let length = length.map_err(|error| unread(&made, &error))?;
-                if length == 0 {
-                    break;
-                }
-                upload.wait_for_capacity(PARTS_IN_FLIGHT).await.map_err(failed)?;
-                upload.put(part.into());
-                meter.advance(length as u64)?;
-            }
-            upload.finish().await.map_err(failed)?;
+            send(store, &made, &path.clone().join(file.path.as_str()), &self.shown, meter).await?;
         }
         let text = manifest.to_json()?;
         store.put(&path.clone().join(MANIFEST_NAME), text.into()).await.map_err(failed)?;
@@ -199,61 +180,16 @@ fn is_of_table(folder: &Path, file: &Path) -> bool {
     let Some(mut parts) = file.prefix_match(folder) else { return false };
     let (Some(name), None) = (parts.next(), parts.next()) else { return false };
     let name = name.as_ref();
-    let is_range = name.starts_with("range-") && name.contains("-generation-") && name.ends_with(".parquet");
-    is_range || name == MANIFEST_NAME || name == UNFINISHED_NAME
+    is_range_file(name) || name == MANIFEST_NAME || name == UNFINISHED_NAME
 }
 
 fn taken(shown: &str, is_table: bool) -> Error {
     let what = if is_table { "is a clustered table already" } else { "is there and is not empty" };
-    Error::new(SqlState::DUPLICATE_TABLE, format!("'{shown}' {what}"))
-        .with_hint("Nothing is overwritten: choose another place, or remove what is there.")
-}
-
-fn remote(shown: &str, error: &object_store::Error) -> Error {
-    Error::new(SqlState::IO_ERROR, format!("could not write to '{shown}': {error}"))
-}
-
-fn unread(path: &FsPath, error: &std::io::Error) -> Error {
-    Error::new(SqlState::IO_ERROR, format!("could not read '{}': {error}", path.display()))
-}
-
-/// A hidden folder that one run at a time works in; it goes with the run.
-struct WorkingFolder {
-    path: PathBuf,
-    /// Held while the work lasts: the system lets go of it even if the process is killed.
-    _lock: File,
-}
-
-impl WorkingFolder {
-    fn make(path: PathBuf, shown: &str) -> Result<Self> {
-        let failed = |error: std::io::Error| {
-            Error::new(SqlState::IO_ERROR, format!("could not work in '{}': {error}", path.display()))
-        };
-        fs::create_dir_all(&path).map_err(failed)?;
-        let lock = File::create(path.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(SqlState::OBJECT_IN_USE, format!("another run is writing '{shown}'")));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        for name in ["spill", "table"] {
-            let inside = path.join(name);
-            if inside.exists() {
-                fs::remove_dir_all(&inside).map_err(failed)?;
-            }
-            fs::create_dir(&inside).map_err(failed)?;
-        }
-        Ok(Self { path, _lock: lock })
-    }
-}
-
-impl Drop for WorkingFolder {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run.
-        let _ = fs::remove_dir_all(&self.path);
-    }
+    let hint = match is_table {
+        true => "Add the rows to it with --append, or choose another place: nothing is overwritten.",
+        false => "Nothing is overwritten: choose another place, or remove what is there.",
+    };
+    Error::new(SqlState::DUPLICATE_TABLE, format!("'{shown}' {what}")).with_hint(hint)
 }
 
 #[cfg(test)]

@@ -148,8 +148,8 @@ async fn a_folder_without_a_manifest_and_one_of_the_future_are_refused() {
     let raw = table.folder.path().join("raw");
     let error = check_folder(&runtime, raw.to_str().unwrap(), 1, &meter).await.unwrap_err();
     assert_eq!(error.state.0, "58P01");
-    table.edit(|manifest| manifest.format = 2);
+    table.edit(|manifest| manifest.format = 3);
     let error = check_folder(&runtime, table.path().to_str().unwrap(), 1, &meter).await.unwrap_err();
     assert_eq!(error.state.0, "0A000");
-    assert!(error.message.contains("format 2") && error.message.contains("up to 1"), "{error}");
+    assert!(error.message.contains("format 3") && error.message.contains("up to 2"), "{error}");
 }

@@ -5,7 +5,10 @@ mod cluster;
 mod clustered;
 mod external;
 mod faults;
+mod generations;
 mod listing;
+mod merged;
+mod publishing;
 mod scan;
 mod schema;
 mod sorted;
@@ -97,7 +100,10 @@ async fn ask(folder: &Path, sql: &str) -> Result<Vec<String>, DataFusionError> {
 }
 
 async fn answer(context: &SessionContext, sql: &str) -> Result<Vec<String>, DataFusionError> {
-    let batches = context.sql(sql).await?.collect().await?;
+    Ok(lines(&context.sql(sql).await?.collect().await?))
+}
+
+fn lines(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines = Vec::new();
     for batch in batches {
         let options = FormatOptions::default();
@@ -108,7 +114,7 @@ async fn answer(context: &SessionContext, sql: &str) -> Result<Vec<String>, Data
             lines.push(values.join("|"));
         }
     }
-    Ok(lines)
+    lines
 }
 
 /// The server's own error inside DataFusion's.

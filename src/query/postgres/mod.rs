@@ -14,12 +14,14 @@ mod formats;
 pub mod functions;
 mod instants;
 mod integers;
+mod intervals;
 pub mod json;
 mod labels;
 mod literals;
 mod marks;
 mod mixed_times;
 pub mod output;
+mod series;
 mod similar;
 mod spans;
 mod subqueries;
@@ -35,6 +37,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut};
 
 pub use crate::catalog::column_label as label;
+pub use casts::normalize_type;
 pub use literals::interval_text;
 pub use mixed_times::unify as unify_times;
 pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};
@@ -42,9 +45,11 @@ pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uui
 use crate::catalog::SessionCatalog;
 use crate::error::{Error, Result};
 
-/// Tells the planner of a connection that is being built about PostgreSQL's types, and about subqueries as values.
+/// Tells the planner of a connection that is being built about PostgreSQL's types, how intervals compare,
+/// series, and subqueries as values.
 pub fn configure(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let rules = std::mem::take(&mut builder.optimizer().get_or_insert_default().rules);
+    let builder = series::configure(intervals::configure(builder));
     builder.with_type_planner(Arc::new(json::Types)).with_optimizer_rules(marks::with_marks(rules))
 }
 
@@ -58,7 +63,8 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> datafusio
     state.register_function_rewrite(Arc::new(uuids::UuidCasts))?;
     state.register_function_rewrite(Arc::new(json::JsonCasts))?;
     state.register_function_rewrite(Arc::new(instants::Instants))?;
-    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))
+    state.register_function_rewrite(Arc::new(integers::CheckedIntegers))?;
+    state.register_function_rewrite(Arc::new(intervals::Untyped))
 }
 
 /// Rewrites a statement so that DataFusion plans what PostgreSQL would have meant by it.
@@ -91,6 +97,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         emptiness::simplify_select(select);
+        series::rewrite_select(select);
         ControlFlow::Continue(())
     }
 

@@ -9,9 +9,10 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::functions::{WALL, interval_div, interval_mul, justify_hours};
+use super::intervals;
 
 /// Plans `interval * number`, `number * interval` and `interval / number`, which DataFusion does not compute, and
-/// `date + interval` and `date - interval`, which are no dates.
+/// `date + interval` and `date - interval`, which are no dates. Reads constants that are compared with intervals.
 #[derive(Debug)]
 pub struct Spans;
 
@@ -19,6 +20,9 @@ impl ExprPlanner for Spans {
     fn plan_binary_op(&self, product: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         if matches!(product.op, BinaryOperator::Plus | BinaryOperator::Minus) {
             return Ok(PlannerResult::Original(day_and_span(product, schema)));
+        }
+        if is_comparison(&product.op) {
+            return compared(product, schema);
         }
         let is_product = matches!(product.op, BinaryOperator::Multiply);
         if !is_product && !matches!(product.op, BinaryOperator::Divide) {
@@ -45,6 +49,26 @@ impl ExprPlanner for Spans {
         let function = if is_product { interval_mul() } else { interval_div() };
         Ok(PlannerResult::Planned(function.call(vec![span, factor])))
     }
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A constant text that is compared with an interval is one.
+fn compared(mut comparison: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    let is_span = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| is_span(&data_type));
+    match (&comparison.left, &comparison.right) {
+        (left, Expr::Literal(text, _)) if text.try_as_str().is_some() && is_span(left) => {
+            intervals::read(&mut comparison.right)?;
+        }
+        (Expr::Literal(text, _), right) if text.try_as_str().is_some() && is_span(right) => {
+            intervals::read(&mut comparison.left)?;
+        }
+        _ => {}
+    }
+    Ok(PlannerResult::Original(comparison))
 }
 
 /// A date and an interval are a time of a day, though the interval may be of whole days.

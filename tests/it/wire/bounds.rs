@@ -165,7 +165,7 @@ async fn a_long_array_is_read_beside_the_others_and_in_bounded_memory() {
     let array = format!("{{{}1}}", "1,".repeat(2_000_000));
     let running = tokio::spawn(async move {
         let statement = client.prepare_typed("SELECT cardinality($1)", &[Type::INT4_ARRAY]).await?;
-        client.query_one(&statement, &[&AsText(array)]).await.map(|row| row.get::<_, i32>(0))
+        client.query_one(&statement, &[&AsText(array)]).await.map(|row| row.get::<_, i64>(0))
     });
     let slowest = others_wait(&bystander, || running.is_finished()).await;
     let count = running.await.expect("the task does not panic");

@@ -24,6 +24,7 @@ pub(crate) use configure::{configure_aggregate, configure_window};
 pub(crate) use docs::TOUCHES;
 pub(crate) use relation::lower_touches;
 pub(crate) use udaf::Attribution;
+pub(crate) use window::AttributionWindow;
 
 use crate::doc::FunctionDoc;
 
@@ -73,5 +74,5 @@ fn touches() -> Arc<AggregateUDF> {
 
 /// `ATTRIBUTE(model, event_time, channel, conversion [, value]) OVER (...)`: what the row earned.
 pub fn attribute_window() -> Arc<WindowUDF> {
-    Arc::new(window::AttributionWindow::new().into())
+    Arc::new(AttributionWindow::new().into())
 }

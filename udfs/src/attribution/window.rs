@@ -48,6 +48,11 @@ impl AttributionWindow {
         Self { call: Some(Arc::new(call)), ..self.clone() }
     }
 
+    /// Whether rows of one time are told apart by a column: its values are ranked anew for each user.
+    pub fn keeps_ties(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.layout.tie.is_some())
+    }
+
     /// Whether the constants are in place.
     pub fn is_configured(&self) -> bool {
         self.call.is_some()

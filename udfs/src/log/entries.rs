@@ -1,5 +1,8 @@
 //! The state of every group at once: a flat, append-only log of the rows that matter.
 //!
+//! As long as groups come one after the other, as from a table that is sorted by user, entries are a [`Line`], and a
+//! group is a piece of it. From the first entry that is out of line on:
+//!
 //! An entry is its time, its payload, and the group's place in its block: 11 bytes where eight bits of payload do.
 //! Entries are appended to the block of their group, a block being 2^14 neighbouring groups, in chunks that never move.
 //! So nothing is reallocated, a block fits a core's cache when it is read, and its chunks are freed before the next
@@ -7,6 +10,8 @@
 
 use std::collections::VecDeque;
 use std::mem;
+
+use super::line::{Columns, Line};
 
 /// Groups of a block are counted in this many bits.
 const BLOCK_BITS: u32 = 14;
@@ -60,6 +65,8 @@ impl Payload for () {
 
 /// The log of all groups of one accumulator.
 pub(crate) struct Log<P> {
+    /// All entries, while there are no blocks.
+    line: Line<P>,
     blocks: VecDeque<Block<P>>,
     /// Groups of the first block that were emitted before.
     emitted: usize,
@@ -87,7 +94,7 @@ struct Chunk<P> {
 pub(crate) struct Sorted<P> {
     /// Keys `ends[g - 1]` (0 for the first) up to `ends[g]` are those of group `g`.
     ends: Vec<usize>,
-    keys: Keys,
+    keys: Keys<P>,
     /// Groups that had to be sorted.
     unordered: u64,
     /// The group at hand, as columns.
@@ -96,7 +103,9 @@ pub(crate) struct Sorted<P> {
 }
 
 /// Time and payload of an entry in one integer: one write to place it, one comparison to sort it.
-enum Keys {
+enum Keys<P> {
+    /// As they came, each apart.
+    Columns(Columns<P>),
     /// Time since the first of the block, above the bits of the payload: any block that spans a few centuries, if the
     /// payload is a few bits.
     Narrow { keys: Vec<u64>, first_us: i64, payload_bits: u32 },
@@ -107,7 +116,15 @@ enum Keys {
 impl<P: Payload> Log<P> {
     /// An empty log for payloads of which the lowest `payload_bits` can be set.
     pub fn new(payload_bits: u32) -> Self {
-        Self { blocks: VecDeque::new(), emitted: 0, chunk_count: 0, spare: vec![], payload_bits, group_count: 0 }
+        Self {
+            line: Line::default(),
+            blocks: VecDeque::new(),
+            emitted: 0,
+            chunk_count: 0,
+            spare: vec![],
+            payload_bits,
+            group_count: 0,
+        }
     }
 
     /// Says again how many bits of a payload can be set; the fewer, the narrower the keys that are sorted.
@@ -118,6 +135,28 @@ impl<P: Payload> Log<P> {
     /// Adds a row of a group; groups are counted from the first that was not emitted yet.
     #[inline]
     pub fn push(&mut self, group: usize, at_us: i64, payload: P) {
+        if self.is_line() {
+            if self.line.push(group, at_us, payload) {
+                return;
+            }
+            self.leave_line();
+        }
+        self.push_to_block(group, at_us, payload);
+    }
+
+    fn is_line(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    #[cold]
+    fn leave_line(&mut self) {
+        let mut line = mem::take(&mut self.line);
+        line.drain(|group, at_us, payload| self.push_to_block(group, at_us, payload));
+        self.line = line;
+    }
+
+    #[inline]
+    fn push_to_block(&mut self, group: usize, at_us: i64, payload: P) {
         let group = group + self.emitted;
         self.group_count = self.group_count.max(group + 1);
         let block = group >> BLOCK_BITS;
@@ -145,6 +184,9 @@ impl<P: Payload> Log<P> {
     /// The groups that stay are counted from 0 again. Groups without entries are given too. Returns how many groups
     /// had to be sorted.
     pub fn drain(&mut self, group_count: usize, mut each: impl FnMut(&mut Sorted<P>)) -> u64 {
+        if self.is_line() {
+            return self.drain_line(group_count, each);
+        }
         let mut sorted =
             Sorted { ends: vec![], keys: Keys::Wide(vec![]), unordered: 0, at_us: vec![], payloads: vec![] };
         let mut left = group_count;
@@ -173,14 +215,30 @@ impl<P: Payload> Log<P> {
         sorted.unordered
     }
 
+    fn drain_line(&mut self, group_count: usize, mut each: impl FnMut(&mut Sorted<P>)) -> u64 {
+        let (ends, columns) = self.line.take(group_count);
+        let taken = ends.last().copied().unwrap_or(0);
+        let keys = Keys::Columns(columns);
+        let mut sorted = Sorted { ends, keys, unordered: 0, at_us: vec![], payloads: vec![] };
+        each(&mut sorted);
+        if let Keys::Columns(columns) = sorted.keys {
+            self.line.give_back(taken, columns);
+        }
+        sorted.unordered
+    }
+
     /// Gives back what is kept for later entries: states are taken where memory is short.
     pub fn free_spare(&mut self) {
+        if self.line.used_bytes() == 0 {
+            self.line = Line::default();
+        }
         self.chunk_count -= self.spare.len();
         self.spare = vec![];
     }
 
     /// Forgets everything; the next group is the first.
     pub fn clear(&mut self) {
+        self.line.clear();
         for block in mem::take(&mut self.blocks) {
             self.free(block.chunks);
         }
@@ -191,12 +249,13 @@ impl<P: Payload> Log<P> {
     /// Bytes that the log holds. Cost: one multiplication.
     pub fn bytes(&self) -> usize {
         let blocks = self.blocks.capacity() * mem::size_of::<Block<P>>();
-        blocks + self.chunk_count * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
+        self.line.bytes() + blocks + self.chunk_count * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
     }
 
-    /// The same without the chunks that wait to be used again.
+    /// The same without what waits to be used again.
     pub fn used_bytes(&self) -> usize {
-        self.bytes() - self.spare.len() * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>())
+        let spare = self.spare.len() * (mem::size_of::<Chunk<P>>() + mem::size_of::<usize>());
+        self.bytes() - spare - self.line.bytes() + self.line.used_bytes()
     }
 
     /// Appends the entries of the first block again that belong to groups not emitted yet.
@@ -302,7 +361,7 @@ impl<P: Payload> Block<P> {
 /// Turns the order of signed integers into that of unsigned ones.
 const SIGN: u64 = 1 << 63;
 
-impl Keys {
+impl<P> Keys<P> {
     /// The narrow keys' memory, emptied.
     fn take_narrow(&mut self) -> Vec<u64> {
         match self {
@@ -310,7 +369,7 @@ impl Keys {
                 keys.clear();
                 mem::take(keys)
             }
-            Self::Wide(_) => vec![],
+            Self::Wide(_) | Self::Columns(_) => vec![],
         }
     }
 }
@@ -349,6 +408,23 @@ impl<P: Payload> Sorted<P> {
             at_us.clear();
             payloads.clear();
             match keys {
+                Keys::Columns(columns) => {
+                    let (times, bits) = (&columns.at_us[group.clone()], &columns.payloads[group]);
+                    if wanted > 0 && !bits.iter().any(|bits| bits.unpack() & wanted > 0) {
+                        each(&[], &[]);
+                        continue;
+                    }
+                    if is_in_order(times, bits) {
+                        each(times, bits);
+                        continue;
+                    }
+                    *unordered += 1;
+                    let mut entries: Vec<(i64, u64)> =
+                        times.iter().copied().zip(bits.iter().map(|bits| bits.unpack())).collect();
+                    entries.sort_unstable();
+                    at_us.extend(entries.iter().map(|(at_us, _)| at_us));
+                    payloads.extend(entries.iter().map(|(_, bits)| P::pack(*bits)));
+                }
                 Keys::Narrow { keys, first_us, payload_bits } => {
                     let keys = &mut keys[group];
                     if wanted > 0 && !keys.iter().any(|key| key & wanted > 0) {
@@ -376,6 +452,14 @@ impl<P: Payload> Sorted<P> {
     }
 }
 
+/// By time, and by payload where times are equal.
+fn is_in_order<P: Payload>(at_us: &[i64], payloads: &[P]) -> bool {
+    let pairs = at_us.windows(2).zip(payloads.windows(2));
+    pairs
+        .map(|(at_us, bits)| at_us[0] < at_us[1] || (at_us[0] == at_us[1] && bits[0].unpack() <= bits[1].unpack()))
+        .all(|it| it)
+}
+
 fn in_order<'a, K: Ord + Copy>(keys: &'a mut [K], unordered: &mut u64) -> &'a [K] {
     if !keys.is_sorted() {
         *unordered += 1;
@@ -386,6 +470,8 @@ fn in_order<'a, K: Ord + Copy>(keys: &'a mut [K], unordered: &mut u64) -> &'a [K
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The groups of a log as they come out, entries as (time, payload).
@@ -407,6 +493,43 @@ mod tests {
         }
         let groups = drained(&mut log, 4);
         assert_eq!(groups, [vec![(-5, 1)], vec![], vec![(10, 1), (20, 2), (30, 4)], vec![]]);
+    }
+
+    proptest! {
+        /// In line, out of line, and both after the other, with groups taken in between.
+        #[test]
+        fn a_log_gives_what_a_list_for_each_group_does(
+            rounds in proptest::collection::vec((
+                proptest::collection::vec((0..40usize, -3..3i64, 0..4u8), 0..60), any::<bool>(), 0..50usize), 1..6),
+        ) {
+            let mut log = Log::<u8>::new(2);
+            let mut expected = vec![vec![]; 40];
+            for (mut entries, is_by_group, taken) in rounds {
+                if is_by_group {
+                    entries.sort_by_key(|(group, ..)| *group);
+                }
+                for (group, at_us, payload) in entries {
+                    log.push(group, at_us, payload);
+                    expected[group].push((at_us, u64::from(payload)));
+                }
+                expected.iter_mut().for_each(|entries: &mut Vec<(i64, u64)>| entries.sort_unstable());
+                let taken = taken.min(40);
+                let given = drained(&mut log, taken);
+                prop_assert_eq!(&given[..], &expected[..taken]);
+                expected.drain(..taken);
+                expected.resize(40, vec![]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_grows_long_becomes_blocks() {
+        let mut log = Log::<()>::new(0);
+        let entry_count = 200_000;
+        (0..entry_count).for_each(|entry| log.push(entry / 50_000, entry as i64, ()));
+        let groups = drained(&mut log, 4);
+        assert!(groups.iter().all(|group| group.len() == 50_000 && group.is_sorted()));
+        assert!(log.is_line());
     }
 
     #[test]

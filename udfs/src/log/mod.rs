@@ -3,6 +3,7 @@
 mod counters;
 mod entries;
 mod functions;
+mod line;
 
 pub(crate) use counters::Counters;
 pub(crate) use entries::{Log, Payload};

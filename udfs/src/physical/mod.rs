@@ -8,6 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 mod drop_stepless;
 mod drop_touchless;
+mod forget_order;
 mod journey;
 mod one_stage;
 mod read_codes;
@@ -15,6 +16,7 @@ mod show_work;
 
 pub use drop_stepless::DropStepless;
 pub use drop_touchless::DropTouchless;
+pub use forget_order::ForgetOrder;
 pub use journey::Journeys;
 pub use one_stage::OneStage;
 pub use read_codes::{ReadCodes, StoredAsCodes};

@@ -42,7 +42,7 @@ struct Layout {
 
 /// A running counter, before and after its ORDER BY is known.
 #[derive(Debug, Clone)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     counts: Counts,
     layout: Option<Layout>,
     signature: Signature,
@@ -65,7 +65,7 @@ impl Hash for Counter {
 
 impl Counter {
     /// The function as it is registered.
-    pub fn new(counts: Counts) -> Self {
+    pub(super) fn new(counts: Counts) -> Self {
         Self { counts, layout: None, signature: Signature::user_defined(Volatility::Immutable) }
     }
 

@@ -21,11 +21,13 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, WindowUDF};
 
 pub(crate) use configure::{configure_aggregate, configure_window};
+pub(crate) use counter::Counter;
 pub(crate) use docs::{CHANGE_EVENT, SESSIONIZE, SESSIONIZE_INFO, SESSIONS, TRUE_EVENT};
 pub(crate) use udaf::Sessions;
+pub(crate) use udwf::Sessionize;
 
-use counter::{Counter, Counts};
-use udwf::{Answer, Sessionize};
+use counter::Counts;
+use udwf::Answer;
 
 /// `SESSIONIZE(event_time, gap) OVER (PARTITION BY user ...)`: the number of each event's session, as BIGINT.
 pub fn sessionize() -> Arc<WindowUDF> {

@@ -7,13 +7,14 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::logical_expr::PartitionEvaluator;
-use tributary_core::sessions::{self, Row, Scratch, UserKey};
+use tributary_core::sessions::{self, Columns, Row, Scratch, UserKey};
 
-use super::args::Call;
+use super::args::{Call, TIME};
 use super::days::LocalDays;
 use super::journey::Journey;
 use super::output;
 use super::udwf::Answer;
+use crate::time::micros;
 
 /// The evaluator of `sessionize` and `sessionize_info`.
 pub(super) struct Partition {
@@ -78,6 +79,37 @@ impl Partition {
             }
         }
     }
+}
+
+/// The session number of every row of some users, `ends` being where the rows of each end.
+///
+/// `None` if a session depends on more than time, or a time is NULL, or a user's rows do not come by time: then each
+/// partition is read and sorted for itself.
+pub(super) fn number_users(call: &Call, columns: &[ArrayRef], ends: &[usize]) -> Result<Option<ArrayRef>> {
+    let data = call.data;
+    let (Some(times), None, None, None) =
+        (columns.get(TIME), data.flags_index(), data.change_index(), data.tie_index())
+    else {
+        return Ok(None);
+    };
+    let (at_us, nulls) = micros(times)?;
+    if nulls.is_some_and(|nulls| nulls.null_count() > 0) {
+        return Ok(None);
+    }
+    let mut days = call.zone.as_ref().map(LocalDays::new);
+    let mut numbers: Vec<i64> = Vec::with_capacity(at_us.len());
+    let mut scratch = Scratch::default();
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    for (begin, &end) in begins.zip(ends) {
+        let at_us = &at_us[begin..end];
+        if !at_us.is_sorted() {
+            return Ok(None);
+        }
+        let columns = Columns::of_times(at_us);
+        let day_of = |at_us| days.as_mut().map_or(0, |days| days.day_of(at_us));
+        sessions::rows(&call.spec, &columns, day_of, &mut scratch, |row| numbers.push(row.session_no));
+    }
+    Ok(Some(Arc::new(Int64Array::from(numbers))))
 }
 
 fn user_texts(values: &[ArrayRef], index: usize) -> Result<StringArray> {

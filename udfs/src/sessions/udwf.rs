@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowFunctionSimplification, WindowUDFFieldArgs};
@@ -10,7 +11,7 @@ use datafusion::logical_expr::{Documentation, Expr, PartitionEvaluator, Signatur
 
 use super::args::{self, Call};
 use super::configure::configure_window;
-use super::partition::Partition;
+use super::partition::{Partition, number_users};
 use super::{SESSIONIZE, SESSIONIZE_INFO, output};
 use crate::call;
 use crate::doc::FunctionDoc;
@@ -30,7 +31,7 @@ pub(super) enum Answer {
 /// As written, its arguments are `(event_time, gap [, options])`.
 /// Once planned, the constants are in its [`Call`] and its arguments are columns, as [`args::Data`] says.
 #[derive(Debug, Clone)]
-pub(super) struct Sessionize {
+pub(crate) struct Sessionize {
     answer: Answer,
     call: Option<Arc<Call>>,
     signature: Signature,
@@ -53,18 +54,32 @@ impl Hash for Sessionize {
 
 impl Sessionize {
     /// The function as it is registered.
-    pub fn new(answer: Answer) -> Self {
+    pub(super) fn new(answer: Answer) -> Self {
         Self { answer, call: None, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
     /// The function with its constants in place.
-    pub fn with_call(&self, call: Call) -> Self {
+    pub(super) fn with_call(&self, call: Call) -> Self {
         Self { call: Some(Arc::new(call)), ..self.clone() }
     }
 
     /// Whether the constants are in place.
     pub fn is_configured(&self) -> bool {
         self.call.is_some()
+    }
+
+    /// Whether the answer is a number that goes up with time, also among rows of one time.
+    pub fn numbers_by_time(&self) -> bool {
+        self.answer == Answer::Number && self.call.as_ref().is_some_and(|call| call.data.tie_index().is_none())
+    }
+
+    /// The session of every row of some users, `ends` being where the rows of each end; `None` where that takes more
+    /// than the times, or where these are not all known.
+    pub fn number_users(&self, columns: &[ArrayRef], ends: &[usize]) -> Result<Option<ArrayRef>> {
+        match (&self.call, self.answer) {
+            (Some(call), Answer::Number) => number_users(call, columns, ends),
+            _ => Ok(None),
+        }
     }
 
     /// What is written about the function.

@@ -19,7 +19,7 @@ use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars, windows};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::{DropStepless, DropTouchless, Journeys, OneStage, ReadCodes, ShowWork};
+use crate::physical::{DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults
 /// and its query planner.
@@ -43,6 +43,9 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
         [Arc::new(OneStage), Arc::new(DropStepless), Arc::new(DropTouchless)];
     rules.splice(0..0, first);
+    // Which order is asked for is known then, and what is read only for it can still be left out.
+    let place = rules.iter().position(|rule| rule.name() == "ProjectionPushdown").unwrap_or(rules.len());
+    rules.insert(place, Arc::new(ForgetOrder));
     rules.push(Arc::new(ReadCodes));
     rules.push(Arc::new(Journeys));
     rules.push(Arc::new(ShowWork));

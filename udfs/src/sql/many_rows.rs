@@ -26,10 +26,11 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion, TreeNodeRewriter};
 use datafusion::common::{DFSchema, DFSchemaRef, FunctionalDependencies, Result, internal_err};
 use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 /// The rows of its input, of which any key may have many.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -184,6 +185,44 @@ impl QueryPlanner for Planner {
                 Some(planner) => planner.create_physical_plan(plan, session).await,
                 None => DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await,
             }
+        })
+    }
+}
+
+/// Lets a session that was [installed](super::install) plan nodes that are not DataFusion's: each planner is asked in turn.
+pub fn plan_also(
+    builder: SessionStateBuilder,
+    planners: Vec<Arc<dyn ExtensionPlanner + Send + Sync>>,
+) -> SessionStateBuilder {
+    builder.with_query_planner(Arc::new(Planner { planner: Some(Arc::new(Extended { planners })) }))
+}
+
+/// DataFusion's planner, which asks others about nodes that it does not know.
+struct Extended {
+    planners: Vec<Arc<dyn ExtensionPlanner + Send + Sync>>,
+}
+
+impl fmt::Debug for Extended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Extended by {}", self.planners.len())
+    }
+}
+
+impl QueryPlanner for Extended {
+    fn create_physical_plan<'this, 'plan, 'session, 'future>(
+        &'this self,
+        logical_plan: &'plan LogicalPlan,
+        session: &'session dyn Session,
+    ) -> PlanningFuture<'future>
+    where
+        'this: 'future,
+        'plan: 'future,
+        'session: 'future,
+        Self: 'future,
+    {
+        Box::pin(async move {
+            let planner = DefaultPhysicalPlanner::with_extension_planners(self.planners.clone());
+            planner.create_physical_plan(logical_plan, session).await
         })
     }
 }

@@ -15,6 +15,7 @@ mod rewrite;
 
 pub use dialect::{TributaryDialect, parse_within};
 pub use install::{install, sql};
+pub use many_rows::plan_also;
 pub use rewrite::rewrite;
 
 pub(crate) use arguments::unknown_option;

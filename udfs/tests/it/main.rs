@@ -18,3 +18,4 @@ mod sorted;
 mod support;
 mod tags;
 mod unnest;
+mod windows;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::support::{Shape, mistake, operators, plan, rows, rows_and_spills};
 
-const ONE: Shape =
+pub const ONE: Shape =
     Shape { partitions: 1, batch_rows: 8192, one_stage: true, journeys: true, skip_partial: false, memory_bytes: None };
 
 /// Every kind of aggregate beside ours, each row of the answer once.
@@ -22,7 +22,7 @@ const QUERY: &str = "SELECT user_id, FUNNEL(event_time, '2 days', event = 'view'
                      min(event) AS first FROM events GROUP BY user_id";
 
 /// Events of `user_count` users, every seventh of them NULL, in any order; a third of them is of one user.
-fn events(event_count: usize, user_count: u64, key: &DataType) -> RecordBatch {
+pub fn events(event_count: usize, user_count: u64, key: &DataType) -> RecordBatch {
     events_of(event_count, user_count, key, |draw| Some(if draw % 3 == 0 { 3 } else { draw as i64 }))
 }
 
@@ -66,7 +66,7 @@ fn register(context: &SessionContext, rows: &RecordBatch, sizes: &[usize], optio
     context.register_table("events", Arc::new(table)).unwrap();
 }
 
-async fn answers(context: &SessionContext, sql: &str) -> Vec<String> {
+pub async fn answers(context: &SessionContext, sql: &str) -> Vec<String> {
     let mut answers = rows(context, sql).await;
     answers.sort();
     answers

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, TimestampMicrosecondArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, TimestampMicrosecondArray, new_null_array,
+};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, DurationMicrosecondType, Field as ArrowField, FieldRef, IntervalMonthDayNanoType,
-    IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field as ArrowField, FieldRef, Float64Type,
+    Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
@@ -113,39 +115,50 @@ impl ScalarUDFImpl for FieldFunction {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let zone = session_zone(&args.config_options);
-        let numeric = args.return_field.data_type().clone();
         over_columns(&args, |columns| {
-            let [names, sources] = columns else { return exec_err!("{} has two arguments", self.name) };
-            let names = names.as_string::<i32>();
-            let sources = Sources { column: sources, zone };
+            let [names, column] = columns else { return exec_err!("{} has two arguments", self.name) };
+            let (names, sources) = (names.as_string::<i32>(), Sources { column, zone });
+            if let (Some(ColumnarValue::Scalar(_)), false) = (args.args.first(), names.is_empty()) {
+                return match names.is_null(0) {
+                    true => Ok(new_null_array(args.return_field.data_type(), names.len())),
+                    false => self.answer(&sources, names.value(0), args.return_field.data_type()),
+                };
+            }
             let of_date = is_date(sources.data_type());
-            let mut known: Option<(&str, Field)> = None;
             let values = (0..names.len()).map(|row| {
                 if names.is_null(row) || sources.is_null(row) {
                     return Ok(None);
                 }
                 let name = names.value(row);
-                let field = match known {
-                    Some((before, field)) if before == name => field,
-                    _ => field_named(name, sources.data_type())?,
-                };
-                known = Some((name, field));
-                field.of(sources.get(row)?, name).map(|value| Some((value, field.scale(of_date))))
+                let field = field_named(name, sources.data_type())?;
+                let value = field.of(sources.get(row)?, name)?;
+                Ok(Some(value as f64 / units(field.scale(of_date))))
             });
-            Ok(match self.answer {
-                Answer::Numeric => {
-                    let digits = values.map(|value| Ok(value?.map(|(value, _)| i128::from(value))));
-                    let digits = digits.collect::<Result<Decimal128Array, Error>>()?;
-                    Arc::new(digits.with_data_type(numeric.clone()))
-                }
-                Answer::Double => {
-                    let doubles = values
-                        .map(|value| Ok(value?.map(|(value, scale)| value as f64 / 10f64.powi(i32::from(scale)))));
-                    Arc::new(doubles.collect::<Result<Float64Array, Error>>()?)
-                }
-            })
+            Ok(Arc::new(values.collect::<Result<Float64Array, Error>>()?))
         })
     }
+}
+
+impl FieldFunction {
+    /// One field of all rows.
+    fn answer(&self, sources: &Sources, name: &str, data_type: &DataType) -> Result<ArrayRef> {
+        let field = field_named(name, sources.data_type())?;
+        let values = sources.all(field, name)?;
+        Ok(match self.answer {
+            Answer::Numeric => {
+                Arc::new(values.unary::<_, Decimal128Type>(i128::from).with_data_type(data_type.clone()))
+            }
+            Answer::Double => {
+                let units = units(field.scale(is_date(sources.data_type())));
+                Arc::new(values.unary::<_, Float64Type>(|value| value as f64 / units))
+            }
+        })
+    }
+}
+
+/// How many units of a scale are one.
+fn units(scale: i8) -> f64 {
+    10f64.powi(i32::from(scale))
 }
 
 fn is_date(data_type: &DataType) -> bool {
@@ -174,14 +187,23 @@ impl Sources<'_> {
         self.column.is_null(row)
     }
 
+    /// A field of every row.
+    fn all(&self, field: Field, name: &str) -> Result<Int64Array, Error> {
+        if let (Field::Epoch, Some(times)) = (field, self.column.as_primitive_opt::<TimestampMicrosecondType>()) {
+            // An instant is what it is in every zone.
+            return times.try_unary::<_, Int64Type, _>(finite);
+        }
+        let rows = (0..self.column.len()).map(|row| match self.is_null(row) {
+            true => Ok(None),
+            false => field.of(self.get(row)?, name).map(Some),
+        });
+        rows.collect()
+    }
+
     fn get(&self, row: usize) -> Result<Source, Error> {
         Ok(match self.column.data_type() {
             DataType::Timestamp(_, zone) => {
-                let at_us = self.column.as_primitive::<TimestampMicrosecondType>().value(row);
-                if is_infinite(at_us) {
-                    let message = "fields of an infinite time are not supported";
-                    return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
-                }
+                let at_us = finite(self.column.as_primitive::<TimestampMicrosecondType>().value(row))?;
                 match zone {
                     None => Source::Wall { at_us },
                     Some(_) => {
@@ -207,6 +229,13 @@ impl Sources<'_> {
                 Source::Interval { months: span.months, days: span.days, nanos: span.nanoseconds }
             }
         })
+    }
+}
+
+fn finite(at_us: i64) -> Result<i64, Error> {
+    match is_infinite(at_us) {
+        true => Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "fields of an infinite time are not supported")),
+        false => Ok(at_us),
     }
 }
 

@@ -73,7 +73,9 @@ impl ScalarUDFImpl for InstantPlus {
 }
 
 /// Months first, the last day of a shorter month where there is none, then days, then time.
-fn plus(at_us: i64, span: IntervalMonthDayNano, zone: Zone) -> Result<i64, Error> {
+///
+/// Fails with 22008 where that is no time. An infinite time stays where it is.
+pub fn plus(at_us: i64, span: IntervalMonthDayNano, zone: Zone) -> Result<i64, Error> {
     if is_infinite(at_us) {
         return Ok(at_us);
     }

@@ -9,6 +9,8 @@ mod fields;
 mod formats;
 mod instant_plus;
 mod integers;
+mod interval_extremes;
+mod interval_order;
 mod json;
 mod json_in;
 mod numbers;
@@ -34,8 +36,11 @@ use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
 pub(super) use array_or_empty::ARRAY_OR_EMPTY;
-pub(super) use instant_plus::instant_plus;
+pub(super) use definition::sql_name;
+pub(super) use instant_plus::{instant_plus, plus};
 pub(super) use integers::{IntegerOperation, integer_function};
+pub(super) use interval_extremes::interval_extreme;
+pub(super) use interval_order::{INTERVAL, holds_interval, interval_choice, interval_order, length_ns};
 pub(super) use json_in::json_in;
 pub(super) use numbers::{float_function, integer_negate, to_whole};
 pub(super) use single_value::SINGLE_VALUE;

@@ -53,6 +53,8 @@ impl Zone {
     pub fn offset_seconds(self, at_us: i64) -> i32 {
         match self {
             Self::Fixed(seconds) => seconds,
+            // Most sessions are of this one, and most times are asked for in their millions.
+            Self::Named(Tz::UTC | Tz::Etc__UTC) => 0,
             Self::Named(zone) => DateTime::from_timestamp_micros(at_us)
                 .map_or(0, |at| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()),
         }

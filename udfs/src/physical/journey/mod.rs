@@ -14,5 +14,6 @@ mod sorted;
 mod store;
 mod table;
 mod users;
+mod windows;
 
 pub use rule::Journeys;

@@ -8,20 +8,24 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::WindowAggExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
 
 use super::exec::{Aggregation, Come, JourneyExec};
 use super::flatten::FlattenExec;
+use super::windows::JourneyWindowExec;
 use crate::options::TributaryOptions;
 use crate::physical::one_stage::is_one_stage;
 use crate::physical::replaced;
 use crate::physical::show_work::counted_functions;
+use crate::windows::user_window;
 
-/// Lets `JourneyExec` do what a one-stage aggregation of a log function over a hash exchange does, and
-/// `FlattenExec` what an unnest of its lists does.
+/// Lets `JourneyExec` do what a one-stage aggregation of a log function over a hash exchange does, `FlattenExec` what
+/// an unnest of its lists does, and `JourneyWindowExec` what a window of one of our functions does.
 ///
 /// Where the input comes sorted by all keys, with a user in one partition only, the exchange is none. Not where it is
 /// sorted by some of them, and not where an aggregate needs its input in an order or has no accumulator for groups. Goes
@@ -34,7 +38,15 @@ impl PhysicalOptimizerRule for Journeys {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.journeys) {
             return Ok(plan);
         }
-        replaced(plan, |plan| if plan.is::<UnnestExec>() { Ok(flattened(plan)) } else { journey(plan) })
+        replaced(plan, |plan| {
+            if plan.is::<UnnestExec>() {
+                Ok(flattened(plan))
+            } else if plan.is::<WindowAggExec>() {
+                windows(plan)
+            } else {
+                journey(plan)
+            }
+        })
     }
 
     fn name(&self) -> &str {
@@ -60,7 +72,12 @@ fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
         InputOrderMode::PartiallySorted(_) => None,
     };
     let (true, Some((input, come))) = (is_eligible, source) else { return Ok(None) };
-    let Some((functions, counters)) = counted_functions(aggregate)? else { return Ok(None) };
+    let (functions, counters) = match counted_functions(aggregate)? {
+        Some(counted) => counted,
+        // What is asked of the visits of each user comes sorted by user and visit: runs are faster than a hash table.
+        None if matches!(come, Come::Sorted(_)) && is_over_windows(&input) => (functions.to_vec(), Arc::default()),
+        None => return Ok(None),
+    };
     let aggregation = Aggregation { keys: keys.clone(), functions, filters: aggregate.filter_expr().to_vec() };
     Ok(Some(Arc::new(JourneyExec::new(aggregation, input, come, Arc::clone(plan.properties()), counters))))
 }
@@ -75,12 +92,31 @@ fn flattened(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     FlattenExec::of(unnest).map(|flatten| Arc::new(flatten) as _)
 }
 
+/// In place of a window of users, if one of its functions is ours.
+fn windows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(window) = plan.downcast_ref::<WindowAggExec>() else { return Ok(None) };
+    let is_ours = window.window_expr().iter().any(|expr| user_window(expr.as_ref()).is_some());
+    let is_by_user = window.window_expr().first().is_some_and(|expr| !expr.partition_by().is_empty());
+    match is_ours && is_by_user {
+        true => Ok(Some(Arc::new(JourneyWindowExec::try_new(window)?))),
+        false => Ok(None),
+    }
+}
+
+/// Whether rows come from our windows, with nothing between that would change their order.
+fn is_over_windows(input: &Arc<dyn ExecutionPlan>) -> bool {
+    let is_between = input.is::<ProjectionExec>() || input.is::<FilterExec>();
+    input.is::<JourneyWindowExec>() || (is_between && input.children().into_iter().all(is_over_windows))
+}
+
 /// How the input is sorted by each of the keys, if by all of them in the order in which they stand.
 fn key_orders(aggregate: &AggregateExec) -> Option<Vec<SortOptions>> {
-    let order = aggregate.input().output_ordering()?;
     let keys = aggregate.group_expr().input_exprs();
-    let is_by_keys = order.len() >= keys.len() && order.iter().zip(&keys).all(|(by, key)| by.expr.eq(key));
-    is_by_keys.then(|| order.iter().take(keys.len()).map(|by| by.options).collect())
+    let orders = aggregate.input().equivalence_properties().oeq_class();
+    orders.iter().find_map(|order| {
+        let is_by_keys = order.len() >= keys.len() && order.iter().zip(&keys).all(|(by, key)| by.expr.eq(key));
+        is_by_keys.then(|| order.iter().take(keys.len()).map(|by| by.options).collect())
+    })
 }
 
 /// The input below the exchange by the keys, or the one partition that needs none.

@@ -1,6 +1,7 @@
 //! Users as numbers where rows come sorted by user: who differs from the row before is a new one.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrayRef, DynComparator, UInt32Array, make_comparator};
 use datafusion::arrow::compute::{SortOptions, concat, partition, take};
@@ -9,61 +10,54 @@ use datafusion::common::{Result, internal_datafusion_err};
 
 use crate::error::{UserError, sqlstate};
 
-/// The users of sorted rows, and the proof that they are sorted.
-///
-/// Rows that are not as declared would make two users of one, so that is an error and never a number.
+/// The users of sorted rows.
 pub(super) struct Runs {
-    /// The key columns' names and orders.
-    keys: Vec<(String, SortOptions)>,
+    order: Order,
     /// The users, one row each, a piece for each batch of rows.
     users: Vec<Vec<ArrayRef>>,
     count: usize,
+}
+
+/// The proof that rows are sorted by user, however they are cut into batches.
+///
+/// Rows that are not as declared would make two users of one, so that is an error and never a number.
+pub(super) struct Order {
+    /// The key columns' names and orders.
+    keys: Vec<(String, SortOptions)>,
     /// The key of the last row, also of one whose user is gone already.
     last: Option<Vec<ArrayRef>>,
 }
 
-impl Runs {
+/// The users of one batch of sorted rows.
+pub(super) struct Users {
+    /// The rows of each, one after the other.
+    pub runs: Vec<Range<usize>>,
+    /// The keys of each, one row each.
+    pub keys: Vec<ArrayRef>,
+    /// Whether the first was the last of the batch before.
+    pub continues: bool,
+}
+
+impl Order {
     pub fn new(keys: Vec<(String, SortOptions)>) -> Self {
-        Self { keys, users: vec![], count: 0, last: None }
+        Self { keys, last: None }
     }
 
-    /// The user of every row.
-    pub fn number(&mut self, keys: &[ArrayRef], numbers: &mut Vec<usize>) -> Result<()> {
-        numbers.clear();
+    /// Reads the keys of the next rows; `None` if there is no row.
+    pub fn follow(&mut self, keys: &[ArrayRef]) -> Result<Option<Users>> {
         let rows = keys.first().map_or(0, |key| key.len());
         if rows == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let runs = partition(keys)?.ranges();
         let first_of_runs = runs.iter().map(|run| u32::try_from(run.start)).collect::<std::result::Result<Vec<_>, _>>();
         let first_of_runs = first_of_runs.map_err(|_| internal_datafusion_err!("a batch of 4 billion rows"))?;
-        let mut first_of_runs = self.keys_at(keys, first_of_runs)?;
-        let continues = self.check(&first_of_runs)?;
+        let first_of_runs = UInt32Array::from(first_of_runs);
+        let users = keys.iter().map(|key| take(key, &first_of_runs, None));
+        let users = users.collect::<std::result::Result<Vec<_>, _>>()?;
+        let continues = self.check(&users)?;
         self.last = Some(keys.iter().map(|key| key.slice(rows - 1, 1)).collect());
-        // A user may be known from the batch before, or be gone with the pass before it.
-        let known = usize::from(continues && self.count > 0);
-        if known > 0 {
-            first_of_runs = first_of_runs.iter().map(|key| key.slice(1, key.len() - 1)).collect();
-        }
-        let first = self.count - known;
-        for (number, run) in runs.iter().enumerate() {
-            numbers.extend(std::iter::repeat_n(first + number, run.len()));
-        }
-        self.count += runs.len() - known;
-        self.users.push(first_of_runs);
-        Ok(())
-    }
-
-    /// Where the last user of some rows begins, if another is before it: there a pass may end.
-    pub fn last_begins(keys: &[ArrayRef]) -> Result<Option<usize>> {
-        let compare = comparators(keys, keys, keys.iter().map(|_| SortOptions::default()))?;
-        let rows = keys.first().map_or(0, |key| key.len());
-        Ok((1..rows).rev().find(|&row| order(&compare, row - 1, row).is_ne()))
-    }
-
-    fn keys_at(&self, keys: &[ArrayRef], rows: Vec<u32>) -> Result<Vec<ArrayRef>> {
-        let rows = UInt32Array::from(rows);
-        Ok(keys.iter().map(|key| take(key, &rows, None)).collect::<std::result::Result<_, _>>()?)
+        Ok(Some(Users { runs, keys: users, continues }))
     }
 
     /// Whether the first row is of the user of the last one; an error where users go down.
@@ -109,6 +103,37 @@ impl Runs {
         .with_hint("Declare no order for this table, or sort its files.")
         .into()
     }
+}
+
+impl Runs {
+    pub fn new(keys: Vec<(String, SortOptions)>) -> Self {
+        Self { order: Order::new(keys), users: vec![], count: 0 }
+    }
+
+    /// The user of every row.
+    pub fn number(&mut self, keys: &[ArrayRef], numbers: &mut Vec<usize>) -> Result<()> {
+        numbers.clear();
+        let Some(Users { runs, keys: mut users, continues }) = self.order.follow(keys)? else { return Ok(()) };
+        // A user may be known from the batch before, or be gone with the pass before it.
+        let known = usize::from(continues && self.count > 0);
+        if known > 0 {
+            users = users.iter().map(|key| key.slice(1, key.len() - 1)).collect();
+        }
+        let first = self.count - known;
+        for (number, run) in runs.iter().enumerate() {
+            numbers.extend(std::iter::repeat_n(first + number, run.len()));
+        }
+        self.count += runs.len() - known;
+        self.users.push(users);
+        Ok(())
+    }
+
+    /// Where the last user of some rows begins, if another is before it: there a pass may end.
+    pub fn last_begins(keys: &[ArrayRef]) -> Result<Option<usize>> {
+        let compare = comparators(keys, keys, keys.iter().map(|_| SortOptions::default()))?;
+        let rows = keys.first().map_or(0, |key| key.len());
+        Ok((1..rows).rev().find(|&row| order(&compare, row - 1, row).is_ne()))
+    }
 
     pub fn len(&self) -> usize {
         self.count
@@ -118,7 +143,7 @@ impl Runs {
     pub fn take(&mut self) -> Result<Vec<ArrayRef>> {
         self.count = 0;
         let pieces = std::mem::take(&mut self.users);
-        let columns = (0..self.keys.len()).map(|column| {
+        let columns = (0..self.order.keys.len()).map(|column| {
             let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece[column].as_ref()).collect();
             concat(&pieces)
         });

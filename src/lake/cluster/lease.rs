@@ -1,0 +1,179 @@
+//! How runs on a bucket keep out of each other's way: the marker in it is held by one run at a time.
+//!
+//! A bucket has no locks that end with a process. So a run puts the marker only where there is none, and says again and
+//! again that it is at work, each time on the condition that the marker is still its own. Another run that finds a
+//! marker watches it: one that changes belongs to a run at work, one that does not was left by a killed one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+
+use super::carry::remote;
+use super::working::in_use;
+use crate::error::{Error, Result, SqlState};
+use crate::lake::pending::{PENDING_NAME, Pending, read_pending};
+
+/// How often a run says that it is at work, and how long another one waits for that.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lake) struct Pace {
+    pub(in crate::lake) beat: Duration,
+    pub(in crate::lake) patience: Duration,
+}
+
+impl Default for Pace {
+    /// Several beats may be lost before a run is taken for dead.
+    fn default() -> Self {
+        Self { beat: Duration::from_secs(5), patience: Duration::from_secs(30) }
+    }
+}
+
+/// The marker, held.
+pub(super) struct Lease {
+    held: Arc<Held>,
+    beating: AbortHandle,
+}
+
+struct Held {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    shown: String,
+    /// What the marker says, and the version of it that is ours.
+    marker: Mutex<(Pending, UpdateVersion)>,
+    is_lost: AtomicBool,
+}
+
+impl Lease {
+    /// Takes the marker of a folder, and gives what a killed run said in it.
+    ///
+    /// Fails with 55006 if another run is at work, 0A000 if the store cannot put on a condition.
+    pub(super) async fn take(
+        store: &Arc<dyn ObjectStore>,
+        folder: &Path,
+        shown: &str,
+        run: &str,
+        pace: Pace,
+    ) -> Result<(Self, Option<Pending>)> {
+        let (path, pending) = (folder.clone().join(PENDING_NAME), Pending::new(run.to_owned()));
+        let (left, mode) = match read_pending(store.as_ref(), folder, shown).await? {
+            None => (None, PutMode::Create),
+            Some((left, seen)) => {
+                let began_at = Instant::now();
+                loop {
+                    tokio::time::sleep(pace.beat.min(pace.patience)).await;
+                    match read_pending(store.as_ref(), folder, shown).await? {
+                        None => break (None, PutMode::Create),
+                        Some((still, _)) if still != left => return Err(in_use(shown)),
+                        Some(_) if began_at.elapsed() < pace.patience => {}
+                        Some(_) => break (Some(left), PutMode::Update(version(&seen))),
+                    }
+                }
+            }
+        };
+        // Until it is cleaned up, what was left stays named.
+        let kept = Pending { run: pending.run, ..left.clone().unwrap_or(Pending::new(String::new())) };
+        let version = put(store.as_ref(), &path, shown, &kept, mode).await?;
+        let held = Arc::new(Held {
+            store: Arc::clone(store),
+            path,
+            shown: shown.to_owned(),
+            marker: Mutex::new((kept, version)),
+            is_lost: AtomicBool::new(false),
+        });
+        let beating = tokio::spawn(Arc::clone(&held).beat(pace.beat)).abort_handle();
+        Ok((Self { held, beating }, left))
+    }
+
+    /// Names the files that come and go.
+    pub(super) async fn name(&self, arriving: Vec<String>, leaving: Vec<String>) -> Result<()> {
+        self.check()?;
+        self.held.say(|pending| (pending.arriving, pending.leaving) = (arriving, leaving)).await
+    }
+
+    /// Fails with 55006 if another run has taken the marker, as it may if this one stood still for long.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.held.is_lost.load(Relaxed) { Err(in_use(&self.held.shown)) } else { Ok(()) }
+    }
+
+    /// Takes the marker away.
+    pub(super) async fn end(self) -> Result<()> {
+        self.check()?;
+        self.beating.abort();
+        // Once the lock is there, no beat is on its way.
+        let _marker = self.held.marker.lock().await;
+        self.held.store.delete(&self.held.path).await.map_err(|error| remote(&self.held.shown, &error))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
+}
+
+impl Held {
+    async fn beat(self: Arc<Self>, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            match self.say(|_| ()).await {
+                Err(error) if error.state == SqlState::OBJECT_IN_USE => {
+                    self.is_lost.store(true, Relaxed);
+                    return;
+                }
+                // A store that does not answer now may answer the next time.
+                _ => {}
+            }
+        }
+    }
+
+    async fn say(&self, change: impl FnOnce(&mut Pending)) -> Result<()> {
+        let mut marker = self.marker.lock().await;
+        let mut pending = marker.0.clone();
+        pending.beat += 1;
+        change(&mut pending);
+        let mode = PutMode::Update(marker.1.clone());
+        let version = put(self.store.as_ref(), &self.path, &self.shown, &pending, mode).await?;
+        *marker = (pending, version);
+        Ok(())
+    }
+}
+
+async fn put(
+    store: &dyn ObjectStore,
+    path: &Path,
+    shown: &str,
+    pending: &Pending,
+    mode: PutMode,
+) -> Result<UpdateVersion> {
+    put_if(store, path, shown, pending.to_json()?, mode).await
+}
+
+/// Puts an object on a condition. Fails with 55006 if it does not hold.
+pub(super) async fn put_if(
+    store: &dyn ObjectStore,
+    path: &Path,
+    shown: &str,
+    text: Vec<u8>,
+    mode: PutMode,
+) -> Result<UpdateVersion> {
+    match store.put_opts(path, PutPayload::from(text), PutOptions::from(mode)).await {
+        Ok(put) => Ok(UpdateVersion { e_tag: put.e_tag, version: put.version }),
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Err(in_use(shown)),
+        Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
+            let message =
+                format!("the store of '{shown}' cannot put an object on the condition that it did not change");
+            Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                .with_detail("Without that, two runs could change the table at a time."))
+        }
+        Err(error) => Err(remote(shown, &error)),
+    }
+}
+
+/// The version of an object that was read.
+pub(super) fn version(meta: &ObjectMeta) -> UpdateVersion {
+    UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() }
+}
