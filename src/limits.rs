@@ -14,6 +14,9 @@ pub const PARSED_AT_ONCE_BYTES: usize = 8 * 1024;
 /// What the values of a long message take of the memory pool, for each byte that was sent: `1,` may be sixteen.
 pub const VALUE_BYTES_PER_SENT_BYTE: usize = 8;
 
+/// What one call may make for the rows of a batch where a number says how much (54000): `repeat`, `lpad`, `range`.
+pub const CALL_BYTES: usize = 256 * 1024 * 1024;
+
 /// What a kept statement takes of the memory pool, for each byte of its text: tree, plan and schemas.
 pub const KEPT_BYTES_PER_TEXT_BYTE: usize = 32;
 
@@ -36,7 +39,7 @@ pub const EXPRESSION_DEPTH: usize = 200;
 ///
 /// That is how planning grows with them. One chain of [`EXPRESSION_DEPTH`] operators takes most of it, or ten of half that
 /// depth, or some ten thousand conditions that AND and OR connect.
-pub const EXPRESSION_WORK: f64 = 1e9;
+pub const EXPRESSION_WORK: f64 = 1.5e9;
 
 /// Columns of a SELECT that are written out (54011); PostgreSQL's own bound. Planning takes the square of their number.
 pub const COLUMNS: usize = 1664;
@@ -73,6 +76,9 @@ pub const ROWS_PER_CHUNK: usize = 8192;
 
 /// Encoded rows are handed on once they have so many bytes; a single row may have more.
 pub const PIECE_BYTES: usize = 1024 * 1024;
+
+/// How long a statement waits for a lake to be listed again; then it reads what the lake had.
+pub const LISTING_WAIT: Duration = Duration::from_secs(2);
 
 /// Share of the machine's memory that queries may reserve together, in percent.
 pub const MEMORY_PERCENT: u64 = 70;

@@ -21,8 +21,8 @@ const INVALID_OBJECT_DEFINITION: SqlState = SqlState("42P17");
 /// One change of the catalogue, with names fully resolved.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// CREATE SCHEMA.
-    CreateSchema { name: String, if_not_exists: bool },
+    /// CREATE SCHEMA; its owner is who makes it, where no other is named.
+    CreateSchema { name: String, if_not_exists: bool, owner: Option<String> },
     /// DROP SCHEMA.
     DropSchema { name: String, if_exists: bool, cascade: bool },
     /// CREATE [OR REPLACE] VIEW.
@@ -33,6 +33,21 @@ pub enum Change {
     DropRelation { name: QualifiedName, kind: RelationKind, if_exists: bool, cascade: bool },
     /// ALTER TABLE or ALTER VIEW ... RENAME TO; `kind` is what it must be, if anything.
     RenameRelation { name: QualifiedName, to: String, kind: Option<RelationKind>, if_exists: bool },
+}
+
+/// Who changes the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The user's name.
+    pub user: String,
+    /// A superuser changes what others own.
+    pub is_superuser: bool,
+}
+
+impl Author {
+    fn owns(&self, owner: Option<&str>) -> bool {
+        self.is_superuser || owner == Some(self.user.as_str())
+    }
 }
 
 /// Something that the user should hear about a change that succeeded.
@@ -48,26 +63,35 @@ impl Snapshot {
     /// The snapshot after the change, and what there is to say about it.
     ///
     /// Fails with the SQLSTATE that PostgreSQL gives: 42P07 and 42P06 for names that exist, 42P01 and 3F000 for
-    /// names that do not, 42809 for the wrong kind, 2BP01 where other objects depend on a dropped one.
-    pub fn after(&self, change: &Change, ids: &ObjectIds) -> Result<(Snapshot, Vec<Notice>)> {
+    /// names that do not, 42809 for the wrong kind, 2BP01 where other objects depend on a dropped one, 42501 for what
+    /// somebody else owns.
+    pub fn after(&self, change: &Change, author: &Author, ids: &ObjectIds) -> Result<(Snapshot, Vec<Notice>)> {
         let mut next = self.clone();
         let mut notices = Vec::new();
         match change {
-            Change::CreateSchema { name, if_not_exists } => {
-                next.create_schema(name, *if_not_exists, ids, &mut notices)?;
+            Change::CreateSchema { name, if_not_exists, owner } => {
+                let owner = owner.as_deref().unwrap_or(&author.user);
+                if !author.owns(Some(owner)) {
+                    return Err(Error::new(
+                        SqlState::INSUFFICIENT_PRIVILEGE,
+                        format!("must be able to SET ROLE {}", quoted(owner)),
+                    ));
+                }
+                next.create_schema(name, *if_not_exists, owner, ids, &mut notices)?;
             }
             Change::DropSchema { name, if_exists, cascade } => {
-                next.drop_schema(name, *if_exists, *cascade, &mut notices)?;
+                next.drop_schema(name, *if_exists, *cascade, author, &mut notices)?;
             }
-            Change::CreateView { name, view, or_replace } => next.create_view(name, view, *or_replace, ids)?,
+            Change::CreateView { name, view, or_replace } => next.create_view(name, view, *or_replace, author, ids)?,
             Change::CreateExternalTable { name, table, or_replace, if_not_exists } => {
-                next.create_external_table(name, table, *or_replace, *if_not_exists, ids, &mut notices)?;
+                let replaced = (*or_replace, *if_not_exists);
+                next.create_external_table(name, table, replaced, author, ids, &mut notices)?;
             }
             Change::DropRelation { name, kind, if_exists, cascade } => {
-                next.drop_relation(name, *kind, *if_exists, *cascade, &mut notices)?;
+                next.drop_relation(name, *kind, (*if_exists, *cascade), author, &mut notices)?;
             }
             Change::RenameRelation { name, to, kind, if_exists } => {
-                next.rename_relation(name, to, *kind, *if_exists, ids, &mut notices)?;
+                next.rename_relation(name, to, (*kind, *if_exists), author, ids, &mut notices)?;
             }
         }
         Ok((next, notices))
@@ -77,6 +101,7 @@ impl Snapshot {
         &mut self,
         name: &str,
         if_not_exists: bool,
+        owner: &str,
         ids: &ObjectIds,
         notices: &mut Vec<Notice>,
     ) -> Result<()> {
@@ -94,12 +119,20 @@ impl Snapshot {
                 .with_detail("The prefix \"pg_\" is reserved for system schemas."));
         }
         let oid = ids.oid(ObjectKey::Schema(name.to_owned()));
-        let schema = Schema { oid, kind: SchemaKind::User, relations: Default::default() };
+        let schema =
+            Schema { oid, kind: SchemaKind::User, owner: Some(owner.to_owned()), relations: Default::default() };
         self.schemas.insert(name.to_owned(), Arc::new(schema));
         Ok(())
     }
 
-    fn drop_schema(&mut self, name: &str, if_exists: bool, cascade: bool, notices: &mut Vec<Notice>) -> Result<()> {
+    fn drop_schema(
+        &mut self,
+        name: &str,
+        if_exists: bool,
+        cascade: bool,
+        author: &Author,
+        notices: &mut Vec<Notice>,
+    ) -> Result<()> {
         let Some(schema) = self.schemas.get(name) else {
             let message = format!("schema {} does not exist", quoted(name));
             if !if_exists {
@@ -109,6 +142,9 @@ impl Snapshot {
             return Ok(());
         };
         refuse_unless_users(name, schema, "be dropped")?;
+        if !author.owns(schema.owner.as_deref()) {
+            return Err(not_owner("schema", name));
+        }
         let inside: BTreeSet<QualifiedName> =
             schema.relations.keys().map(|relation| QualifiedName::new(name, relation)).collect();
         if !cascade && let Some(first) = inside.first() {
@@ -126,12 +162,21 @@ impl Snapshot {
         Ok(())
     }
 
-    fn create_view(&mut self, name: &QualifiedName, view: &View, or_replace: bool, ids: &ObjectIds) -> Result<()> {
-        self.check_creation(name)?;
+    fn create_view(
+        &mut self,
+        name: &QualifiedName,
+        view: &View,
+        or_replace: bool,
+        author: &Author,
+        ids: &ObjectIds,
+    ) -> Result<()> {
+        self.check_creation(name, author)?;
+        let mut owner = author.user.clone();
         if let Some(existing) = self.relation(&name.schema, &name.name) {
             if !or_replace {
                 return Err(already_exists(name));
             }
+            owner = kept_owner(existing, author)?;
             if existing.kind() != RelationKind::View {
                 return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a view", quoted(&name.name))));
             }
@@ -140,7 +185,7 @@ impl Snapshot {
             let message = format!("infinite recursion detected in the definition of view {}", quoted(&name.name));
             return Err(Error::new(INVALID_OBJECT_DEFINITION, message));
         }
-        self.insert(name, RelationBody::View(view.clone()), ids);
+        self.insert(name, RelationBody::View(view.clone()), owner, ids);
         Ok(())
     }
 
@@ -148,12 +193,13 @@ impl Snapshot {
         &mut self,
         name: &QualifiedName,
         table: &Arc<dyn TableSource>,
-        or_replace: bool,
-        if_not_exists: bool,
+        (or_replace, if_not_exists): (bool, bool),
+        author: &Author,
         ids: &ObjectIds,
         notices: &mut Vec<Notice>,
     ) -> Result<()> {
-        self.check_creation(name)?;
+        self.check_creation(name, author)?;
+        let mut owner = author.user.clone();
         if let Some(existing) = self.relation(&name.schema, &name.name) {
             if if_not_exists {
                 let message = format!("relation {} already exists, skipping", quoted(&name.name));
@@ -163,11 +209,12 @@ impl Snapshot {
             if !or_replace {
                 return Err(already_exists(name));
             }
+            owner = kept_owner(existing, author)?;
             if existing.kind() != RelationKind::Table {
                 return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is not a table", quoted(&name.name))));
             }
         }
-        self.insert(name, RelationBody::ExternalTable(Arc::clone(table)), ids);
+        self.insert(name, RelationBody::ExternalTable(Arc::clone(table)), owner, ids);
         Ok(())
     }
 
@@ -175,8 +222,8 @@ impl Snapshot {
         &mut self,
         name: &QualifiedName,
         kind: RelationKind,
-        if_exists: bool,
-        cascade: bool,
+        (if_exists, cascade): (bool, bool),
+        author: &Author,
         notices: &mut Vec<Notice>,
     ) -> Result<()> {
         let Some(relation) = self.relation(&name.schema, &name.name) else {
@@ -207,6 +254,11 @@ impl Snapshot {
             }
             RelationBody::ExternalTable(_) | RelationBody::View(_) => {}
         }
+        // Who owns a schema may empty it.
+        let owner_of_schema = self.schemas.get(&name.schema).and_then(|schema| schema.owner.as_deref());
+        if !author.owns(relation.owner.as_deref()) && !author.owns(owner_of_schema) {
+            return Err(not_owner(kind.word(), &name.name));
+        }
         let dependents = self.dependent_views(&BTreeSet::from([name.clone()]));
         if !cascade && let Some(first) = dependents.first() {
             let message = format!("cannot drop {} {name} because other objects depend on it", kind.word());
@@ -227,8 +279,8 @@ impl Snapshot {
         &mut self,
         name: &QualifiedName,
         to: &str,
-        kind: Option<RelationKind>,
-        if_exists: bool,
+        (kind, if_exists): (Option<RelationKind>, bool),
+        author: &Author,
         ids: &ObjectIds,
         notices: &mut Vec<Notice>,
     ) -> Result<()> {
@@ -259,33 +311,44 @@ impl Snapshot {
             RelationBody::ExternalTable(table) => RelationBody::ExternalTable(Arc::clone(table)),
             RelationBody::View(view) => RelationBody::View(view.clone()),
         };
+        if !author.owns(relation.owner.as_deref()) {
+            return Err(not_owner(relation.kind().word(), &name.name));
+        }
+        let owner = relation.owner.clone().unwrap_or_else(|| author.user.clone());
         let renamed = QualifiedName::new(&name.schema, to);
-        self.check_creation(&renamed)?;
+        self.check_creation(&renamed, author)?;
         if self.relation(&renamed.schema, &renamed.name).is_some() {
             return Err(already_exists(&renamed));
         }
-        let readers: Vec<(QualifiedName, View)> = self
+        let readers: Vec<(Arc<Relation>, View)> = self
             .relations()
             .filter_map(|reader| match &reader.body {
-                RelationBody::View(view) if view.references.contains(name) => Some((reader.name.clone(), view.clone())),
+                RelationBody::View(view) if view.references.contains(name) => Some((Arc::clone(reader), view.clone())),
                 _ => None,
             })
             .collect();
         self.remove(name);
-        self.insert(&renamed, body, ids);
+        self.insert(&renamed, body, owner, ids);
         for (reader, view) in readers {
-            self.insert(&reader, RelationBody::View(view.reading(name, &renamed)), ids);
+            let owner = reader.owner.clone().unwrap_or_else(|| author.user.clone());
+            self.insert(&reader.name, RelationBody::View(view.reading(name, &renamed)), owner, ids);
         }
         Ok(())
     }
 
-    /// Whether users may create something of that name: the schema exists and is not the server's or a lake's.
-    fn check_creation(&self, name: &QualifiedName) -> Result<()> {
+    /// Whether a user may create something of that name: the schema exists, is not the server's or a lake's, and nobody
+    /// else's.
+    fn check_creation(&self, name: &QualifiedName, author: &Author) -> Result<()> {
         let Some(schema) = self.schemas.get(&name.schema) else {
             let message = format!("schema {} does not exist", quoted(&name.schema));
             return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message));
         };
-        refuse_unless_users(&name.schema, schema, "take new objects")
+        refuse_unless_users(&name.schema, schema, "take new objects")?;
+        if schema.owner.is_some() && !author.owns(schema.owner.as_deref()) {
+            let message = format!("permission denied for schema {}", name.schema);
+            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+        }
+        Ok(())
     }
 
     /// Whether any of `references` is `name` or a view that reads it, however deep.
@@ -318,9 +381,9 @@ impl Snapshot {
             .collect()
     }
 
-    fn insert(&mut self, name: &QualifiedName, body: RelationBody, ids: &ObjectIds) {
+    fn insert(&mut self, name: &QualifiedName, body: RelationBody, owner: String, ids: &ObjectIds) {
         let oid = ids.oid(ObjectKey::Relation(name.schema.clone(), name.name.clone()));
-        let relation = Arc::new(Relation { oid, name: name.clone(), body });
+        let relation = Arc::new(Relation { oid, name: name.clone(), owner: Some(owner), body });
         if let Some(schema) = self.schemas.get_mut(&name.schema) {
             Arc::make_mut(schema).relations.insert(name.name.clone(), relation);
         }
@@ -346,6 +409,18 @@ fn refuse_unless_users(name: &str, schema: &Schema, what: &str) -> Result<()> {
             Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
         }
     }
+}
+
+/// The owner of what is replaced, which only that one may do.
+fn kept_owner(existing: &Relation, author: &Author) -> Result<String> {
+    if !author.owns(existing.owner.as_deref()) {
+        return Err(not_owner(existing.kind().word(), &existing.name.name));
+    }
+    Ok(existing.owner.clone().unwrap_or_else(|| author.user.clone()))
+}
+
+fn not_owner(kind: &str, name: &str) -> Error {
+    Error::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("must be owner of {kind} {name}"))
 }
 
 fn already_exists(name: &QualifiedName) -> Error {

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 mod tests;
 mod view;
 
-pub use change::{Change, Notice};
+pub use change::{Author, Change, Notice};
 pub use name::{QualifiedName, REPEATED, column_label, quote_ident};
 pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
 pub use server::{Catalog, DATABASE};

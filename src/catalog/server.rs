@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use parking_lot::{Mutex, RwLock};
 
-use super::change::{Change, Notice};
+use super::change::{Author, Change, Notice};
 use super::name::QualifiedName;
 use super::oids::{ObjectIds, ObjectKey};
 use super::snapshot::{INFORMATION_SCHEMA, PUBLIC, Relation, RelationBody, Schema, SchemaKind, Snapshot};
@@ -39,7 +40,7 @@ impl Catalog {
         let ids = ObjectIds::default();
         let system = SystemTables::new(functions, &ids)?;
         let mut schemas = system.schemas();
-        let public = Schema { oid: PUBLIC_OID, kind: SchemaKind::User, relations: BTreeMap::new() };
+        let public = Schema { oid: PUBLIC_OID, kind: SchemaKind::User, owner: None, relations: BTreeMap::new() };
         schemas.insert(PUBLIC.to_owned(), Arc::new(public));
         for lake in &lakes {
             let name = lake.name();
@@ -75,8 +76,9 @@ impl Catalog {
     /// after the others have been listed.
     pub async fn refresh(&self) -> Result<()> {
         let mut failure = None;
-        for lake in &self.lakes {
-            if let Err(error) = lake.refresh().await {
+        let listed = join_all(self.lakes.iter().map(|lake| async move { (lake, lake.refresh().await) })).await;
+        for (lake, listed) in listed {
+            if let Err(error) = listed {
                 tracing::warn!(lake = lake.name(), %error, "cannot list the lake; its tables stay as they were");
                 failure.get_or_insert(error);
             }
@@ -105,12 +107,12 @@ impl Catalog {
     }
 
     /// Publishes changes, all or none.
-    pub fn commit(&self, changes: &[Change]) -> Result<Vec<Notice>> {
+    pub fn commit(&self, changes: &[Change], author: &Author) -> Result<Vec<Notice>> {
         let _writing = self.writer.lock();
         let mut next = Snapshot::clone(&self.snapshot());
         let mut notices = Vec::new();
         for change in changes {
-            let (after, said) = next.after(change, &self.ids)?;
+            let (after, said) = next.after(change, author, &self.ids)?;
             next = after;
             notices.extend(said);
         }
@@ -144,10 +146,10 @@ fn lake_schema(lake: &dyn LakeSource, before: Option<&Arc<Schema>>, ids: &Object
         .map(|table| {
             let name = QualifiedName::new(lake.name(), table.name());
             let oid = ids.oid(ObjectKey::Relation(name.schema.clone(), name.name.clone()));
-            (name.name.clone(), Arc::new(Relation { oid, name, body: RelationBody::LakeTable(table) }))
+            (name.name.clone(), Arc::new(Relation { oid, name, owner: None, body: RelationBody::LakeTable(table) }))
         })
         .collect();
-    Arc::new(Schema { oid, kind: SchemaKind::Lake, relations })
+    Arc::new(Schema { oid, kind: SchemaKind::Lake, owner: None, relations })
 }
 
 fn is_listed(schema: &Schema, table: &Arc<dyn TableSource>) -> bool {

@@ -15,10 +15,10 @@ use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{ObjectName, ObjectNamePart, Query};
 use parking_lot::RwLock;
 
-use super::change::{Change, Notice};
+use super::change::{Author, Change, Notice};
 use super::name::QualifiedName;
 use super::server::{Catalog, DATABASE};
-use super::snapshot::{PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, SchemaKind, Snapshot};
+use super::snapshot::{PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot};
 use super::source::TableSource;
 use super::system::{SessionInfo, SystemTable};
 use super::view::{View, normalized};
@@ -41,7 +41,7 @@ pub struct SessionCatalog {
 
 struct Shared {
     server: Arc<Catalog>,
-    user: String,
+    author: Author,
     view: RwLock<PinnedView>,
     planner: OnceLock<Sealed<Weak<RwLock<SessionState>>>>,
     info: OnceLock<Weak<dyn SessionInfo>>,
@@ -63,18 +63,18 @@ pub struct Savepoint {
 
 impl fmt::Debug for SessionCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionCatalog").field("user", &self.shared.user).finish_non_exhaustive()
+        f.debug_struct("SessionCatalog").field("user", &self.shared.author.user).finish_non_exhaustive()
     }
 }
 
 impl SessionCatalog {
     /// The catalogue for a new connection of `user`, with the default search path.
-    pub fn new(server: Arc<Catalog>, user: impl Into<String>) -> Self {
+    pub fn new(server: Arc<Catalog>, user: impl Into<String>, is_superuser: bool) -> Self {
         let view =
             PinnedView { snapshot: server.snapshot(), transaction: None, search_path: default_search_path(&server) };
         let shared = Shared {
             server,
-            user: user.into(),
+            author: Author { user: user.into(), is_superuser },
             view: RwLock::new(view),
             planner: OnceLock::new(),
             info: OnceLock::new(),
@@ -135,7 +135,8 @@ impl SessionCatalog {
     pub fn commit(&self) -> Result<()> {
         let mut view = self.shared.view.write();
         let changes = view.transaction.take().unwrap_or_default();
-        let outcome = if changes.is_empty() { Ok(Vec::new()) } else { self.shared.server.commit(&changes) };
+        let outcome =
+            if changes.is_empty() { Ok(Vec::new()) } else { self.shared.server.commit(&changes, &self.shared.author) };
         view.snapshot = self.shared.server.snapshot();
         match outcome {
             Ok(_) => Ok(()),
@@ -175,14 +176,14 @@ impl SessionCatalog {
     pub fn apply(&self, change: Change) -> Result<Vec<Notice>> {
         let mut view = self.shared.view.write();
         if view.transaction.is_some() {
-            let (snapshot, notices) = view.snapshot.after(&change, self.shared.server.ids())?;
+            let (snapshot, notices) = view.snapshot.after(&change, &self.shared.author, self.shared.server.ids())?;
             view.snapshot = Arc::new(snapshot);
             if let Some(changes) = &mut view.transaction {
                 changes.push(change);
             }
             Ok(notices)
         } else {
-            let notices = self.shared.server.commit(&[change])?;
+            let notices = self.shared.server.commit(&[change], &self.shared.author)?;
             view.snapshot = self.shared.server.snapshot();
             Ok(notices)
         }
@@ -259,7 +260,7 @@ impl SessionCatalog {
 
     /// The user of this connection.
     pub fn user(&self) -> &str {
-        &self.shared.user
+        &self.shared.author.user
     }
 
     /// The search path as it was set, with `$user` as such.
@@ -281,12 +282,12 @@ impl SessionCatalog {
     ///
     /// `pg_catalog` comes first unless the path names it.
     pub fn effective_search_path(&self) -> Vec<String> {
-        self.shared.view.read().effective_path(&self.shared.user)
+        self.shared.view.read().effective_path(&self.shared.author.user)
     }
 
     /// The existing schemas of the path as it was set, without the implied `pg_catalog`.
     pub fn explicit_search_path(&self) -> Vec<String> {
-        self.shared.view.read().explicit_path(&self.shared.user).collect()
+        self.shared.view.read().explicit_path(&self.shared.author.user).collect()
     }
 
     /// Whether both are the catalogue of one connection.
@@ -297,7 +298,7 @@ impl SessionCatalog {
     /// The first schema of the path besides the implied `pg_catalog`: what `current_schema()` answers.
     pub fn current_schema(&self) -> Option<String> {
         let view = self.shared.view.read();
-        view.explicit_path(&self.shared.user).next()
+        view.explicit_path(&self.shared.author.user).next()
     }
 
     /// The relation that a name means: by its schema, or through the search path.
@@ -307,7 +308,7 @@ impl SessionCatalog {
         }
         let view = self.shared.view.read();
         match name.schema() {
-            Some(SEARCH_PATH_SCHEMA) | None => view.resolve(name.table(), &self.shared.user),
+            Some(SEARCH_PATH_SCHEMA) | None => view.resolve(name.table(), &self.shared.author.user),
             Some(schema) => view.snapshot.relation(schema, name.table()).cloned(),
         }
     }
@@ -330,7 +331,7 @@ impl SessionCatalog {
         }
         let view = self.shared.view.read();
         let target = view
-            .explicit_path(&self.shared.user)
+            .explicit_path(&self.shared.author.user)
             .find(|schema| view.snapshot.schemas.get(schema).is_some_and(|s| s.kind == SchemaKind::User));
         match target {
             Some(schema) => Ok(QualifiedName::new(schema, name.table())),
@@ -361,12 +362,17 @@ impl SessionCatalog {
 }
 
 impl PinnedView {
+    /// The schemas of the path that are there. `$user` is one that the user owns: nobody else puts tables before theirs
+    /// by making a schema of their name. A lake of that name is meant too, for nobody makes one.
     fn explicit_path<'a>(&'a self, user: &'a str) -> impl Iterator<Item = String> + 'a {
+        let of_user = move |schema: &Schema| schema.kind != SchemaKind::User || schema.owner.as_deref() == Some(user);
         self.search_path
             .iter()
-            .map(move |schema| if schema == "$user" { user } else { schema.as_str() })
-            .filter(|schema| self.snapshot.schemas.contains_key(*schema))
-            .map(str::to_owned)
+            .map(move |schema| if schema == "$user" { (user, true) } else { (schema.as_str(), false) })
+            .filter(move |(name, is_users)| {
+                self.snapshot.schemas.get(*name).is_some_and(|schema| !is_users || of_user(schema))
+            })
+            .map(|(name, _)| name.to_owned())
     }
 
     fn effective_path(&self, user: &str) -> Vec<String> {

@@ -38,6 +38,8 @@ pub struct Schema {
     pub oid: Oid,
     /// Who fills it.
     pub kind: SchemaKind,
+    /// The user who owns it; nobody owns what is the server's, a lake's or everybody's.
+    pub owner: Option<String>,
     /// Its relations by name.
     pub relations: BTreeMap<String, Arc<Relation>>,
 }
@@ -49,6 +51,8 @@ pub struct Relation {
     pub oid: Oid,
     /// Its schema and name.
     pub name: QualifiedName,
+    /// The user who made it; nobody owns a table of a lake or of the system.
+    pub owner: Option<String>,
     /// What it is.
     pub body: RelationBody,
 }

@@ -31,7 +31,11 @@ struct Client {
 
 impl Client {
     fn connect(server: &Arc<Catalog>) -> Self {
-        let catalog = SessionCatalog::new(Arc::clone(server), "anna");
+        Self::connect_as(server, "anna", false)
+    }
+
+    fn connect_as(server: &Arc<Catalog>, user: &str, is_superuser: bool) -> Self {
+        let catalog = SessionCatalog::new(Arc::clone(server), user, is_superuser);
         let mut config = SessionConfig::new();
         SessionCatalog::configure(config.options_mut());
         let context = SessionContext::new_with_config(config);
@@ -181,8 +185,9 @@ async fn refusals_carry_postgresqls_codes() {
 async fn schemas_come_and_go() {
     let (server, _) = server();
     let client = Client::connect(&server);
-    let create =
-        |name: &str, if_not_exists| client.catalog.apply(Change::CreateSchema { name: name.to_owned(), if_not_exists });
+    let create = |name: &str, if_not_exists| {
+        client.catalog.apply(Change::CreateSchema { name: name.to_owned(), if_not_exists, owner: None })
+    };
     let drop = |name: &str, if_exists, cascade| {
         client.catalog.apply(Change::DropSchema { name: name.to_owned(), if_exists, cascade })
     };
@@ -196,6 +201,38 @@ async fn schemas_come_and_go() {
     assert_eq!(state(drop("marts", false, false)), "3F000");
     assert_eq!(state(drop("demo", false, true)), "0A000");
     assert_eq!(state(drop("pg_catalog", false, true)), "42501");
+}
+
+#[tokio::test]
+async fn what_a_user_made_others_neither_replace_nor_drop_nor_put_before_it() {
+    let (server, _) = server();
+    let (anna, boss) = (Client::connect(&server), Client::connect_as(&server, "boss", false));
+    let schema = |client: &Client, name: &str, owner: Option<&str>| {
+        let (name, owner) = (name.to_owned(), owner.map(str::to_owned));
+        client.catalog.apply(Change::CreateSchema { name, if_not_exists: false, owner })
+    };
+    // A schema of somebody's name is on the path of nobody but its owner.
+    schema(&anna, "boss", None).expect("the schema is made");
+    anna.view("boss.events", "SELECT 1 AS faked", false).await.expect("the view is made");
+    boss.catalog.pin();
+    assert_eq!(boss.columns("SELECT * FROM events").await.expect("it is the lake's"), ["a", "b"]);
+    assert_eq!(state(boss.view("boss.mine", "SELECT 1 AS x", false).await), "42501");
+    boss.view("public.v", "SELECT 1 AS x", false).await.expect("public is everybody's");
+    anna.catalog.pin();
+    assert_eq!(state(anna.view("public.v", "SELECT 2 AS x", true).await), "42501");
+    assert_eq!(state(anna.drop("public.v", RelationKind::View, false)), "42501");
+    boss.view("public.v", "SELECT 3 AS x", true).await.expect("it is theirs");
+    assert_eq!(state(schema(&anna, "theirs", Some("boss"))), "42501");
+    let root = Client::connect_as(&server, "root", true);
+    root.drop("boss.events", RelationKind::View, false).expect("a superuser may");
+    root.catalog
+        .apply(Change::DropSchema { name: "boss".to_owned(), if_exists: false, cascade: false })
+        .expect("so too");
+    schema(&root, "boss", Some("boss")).expect("the schema is made for its owner");
+    boss.catalog.pin();
+    boss.view("boss.events", "SELECT 1 AS own", false).await.expect("the view is made");
+    boss.catalog.pin();
+    assert_eq!(boss.columns("SELECT * FROM events").await.expect("it is their own"), ["own"]);
 }
 
 #[test]

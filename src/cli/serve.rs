@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::config::{Config, TableConfig};
 use super::{ServeArgs, start_log};
 use crate::catalog::{Catalog, FunctionInfo, LakeSource};
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{Engine, EngineOptions, log_places_of_panics};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Lake, LakeSpec, SortedBy};
 use crate::limits;
@@ -81,6 +81,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
         login_timeout: seconds(login_timeout, limits::LOGIN_TIMEOUT),
         shutdown_grace: seconds(config.shutdown_grace_seconds.map(u64::from), limits::SHUTDOWN_GRACE),
     };
+    log_places_of_panics();
     allow_many_files();
     let specs = lakes.iter().map(|text| LakeSpec::parse(text)).collect::<Result<Vec<_>>>()?;
     let ready = prepare(specs, &config.tables, listen, &options, server).await?;

@@ -28,9 +28,14 @@ pub async fn plan_until<T>(stop: CancellationToken, planning: impl Future<Output
     STOP.scope(stop, planning).await
 }
 
+/// Whether nobody waits any more for what this task makes under [`plan_until`].
+pub fn is_given_up() -> bool {
+    STOP.try_with(CancellationToken::is_cancelled).unwrap_or(false)
+}
+
 /// Fails if the plan that this task makes is not wanted any more.
 fn look() -> Result<()> {
-    if STOP.try_with(CancellationToken::is_cancelled).unwrap_or(false) {
+    if is_given_up() {
         return Err(Error::new(SqlState::QUERY_CANCELED, "the statement was stopped while it was planned").into());
     }
     Ok(())

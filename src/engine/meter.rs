@@ -13,7 +13,9 @@ use datafusion::physical_plan::ExecutionPlan;
 /// One statement's account.
 #[derive(Debug, Default)]
 pub struct Usage {
-    peak_bytes: AtomicUsize,
+    /// Shared with the pool of the statement, which must not hold more of this: a join keeps memory of that pool in its
+    /// plan, and the plan is here.
+    peak_bytes: Arc<AtomicUsize>,
     /// Known once the statement runs.
     plan: OnceLock<Arc<dyn ExecutionPlan>>,
 }
@@ -41,7 +43,7 @@ impl Usage {
             parent: Arc::clone(&runtime.memory_pool),
             limit_bytes: share_bytes,
             used_bytes: AtomicUsize::new(0),
-            usage: Arc::clone(self),
+            peak_bytes: Arc::clone(&self.peak_bytes),
         };
         context.with_runtime(Arc::new(RuntimeEnv { memory_pool: Arc::new(share), ..RuntimeEnv::clone(&runtime) }))
     }
@@ -58,12 +60,12 @@ struct Share {
     parent: Arc<dyn MemoryPool>,
     limit_bytes: usize,
     used_bytes: AtomicUsize,
-    usage: Arc<Usage>,
+    peak_bytes: Arc<AtomicUsize>,
 }
 
 impl Share {
     fn took(&self, used_bytes: usize) {
-        self.usage.peak_bytes.fetch_max(used_bytes, Ordering::Relaxed);
+        self.peak_bytes.fetch_max(used_bytes, Ordering::Relaxed);
     }
 }
 
@@ -148,6 +150,26 @@ mod tests {
         drop((first, second));
         assert_eq!((pool.reserved(), context.memory_pool().reserved()), (0, 0));
         assert_eq!(usage.peak_memory_bytes(), 600);
+    }
+
+    #[tokio::test]
+    async fn a_join_that_is_over_leaves_nothing_in_the_pool() {
+        use datafusion::physical_plan::execute_stream;
+        use datafusion::prelude::SessionContext;
+        use futures::StreamExt;
+
+        let session = SessionContext::new();
+        let join = "SELECT count(*) FROM generate_series(1, 100000) AS a (x) CROSS JOIN generate_series(1, 3) AS b (y)";
+        let plan = session.sql(join).await.unwrap().create_physical_plan().await.unwrap();
+        let (usage, context, pool) = context(100_000_000, 60_000_000);
+        usage.watch(&plan);
+        let mut rows = execute_stream(plan, Arc::new(context)).unwrap();
+        while let Some(batch) = rows.next().await {
+            batch.unwrap();
+        }
+        assert!(usage.peak_memory_bytes() > 0);
+        drop((rows, usage));
+        assert_eq!(pool.reserved(), 0);
     }
 
     #[test]

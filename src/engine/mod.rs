@@ -22,7 +22,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinHandle;
 
-pub use give_up::plan_until;
+pub use give_up::{is_given_up, plan_until};
 pub use meter::Usage;
 pub use tributary_udfs::TributaryOptions;
 
@@ -180,6 +180,14 @@ impl<T> Drop for QueryTask<T> {
     }
 }
 
+/// Has panics leave a line in the log that says where they were, and not what they quote of a statement.
+pub fn log_places_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic");
+    }));
+}
+
 /// What a client reads where our own code broke its promise: the fact, not the internals.
 pub fn panic_error(payload: &(dyn std::any::Any + Send)) -> Error {
     let text = payload
@@ -187,7 +195,9 @@ pub fn panic_error(payload: &(dyn std::any::Any + Send)) -> Error {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
-    tracing::error!(panic = %text, "a statement panicked");
+    // What a panic says may quote what users sent; where it came from is said by the hook.
+    tracing::error!("a statement panicked");
+    tracing::debug!(panic = %text, "a statement panicked");
     Error::new(SqlState::INTERNAL_ERROR, "internal error: the statement could not be completed")
         .with_detail(text)
         .with_hint("Other connections are not affected. Please report this statement.")

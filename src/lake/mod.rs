@@ -17,6 +17,7 @@ mod named;
 mod partitions;
 mod pending;
 mod profile;
+mod refresh;
 mod scan;
 mod sorted;
 mod spec;
@@ -34,8 +35,8 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -43,11 +44,13 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use file::{FOOTER_READERS, LakeFile, Reader};
 use listing::{Found, list_tables};
+use refresh::Refresh;
 use spec::Place;
 use table::{FileSet, known_files};
 
@@ -82,8 +85,11 @@ pub struct Lake {
     place: Arc<Place>,
     reader: Arc<Reader>,
     tables: RwLock<Arc<Tables>>,
-    /// When the last listing began. Who holds the lock lists; others wait for that listing.
-    listed_at: tokio::sync::Mutex<Instant>,
+    refresh: Refresh,
+    /// Where it is listed and its footers are read: the threads on which it was opened.
+    threads: Handle,
+    /// Itself, for listings that outlive who asked for them.
+    this: Weak<Lake>,
     /// The task that reads footers ahead of the first question.
     reading_ahead: Mutex<Option<AbortHandle>>,
 }
@@ -107,22 +113,24 @@ impl Lake {
         sorted: HashMap<String, SortedBy>,
         runtime: &Arc<RuntimeEnv>,
     ) -> Result<Arc<Lake>> {
-        let listed_at = Instant::now();
+        let refresh = Refresh::new();
         let place = Arc::new(Place::open(&spec.location, runtime).await.map_err(|mut error| {
             error.message = format!("lake {}: {}", spec.name, error.message);
             error
         })?);
-        let lake = Lake {
+        let lake = Arc::new_cyclic(|this| Lake {
             spec,
             sorted,
             place,
             reader: reader(runtime),
             tables: RwLock::default(),
-            listed_at: tokio::sync::Mutex::new(listed_at),
+            refresh,
+            threads: Handle::current(),
+            this: Weak::clone(this),
             reading_ahead: Mutex::new(None),
-        };
+        });
         lake.list().await?;
-        Ok(Arc::new(lake))
+        Ok(lake)
     }
 
     /// The name of the lake's schema.
@@ -137,17 +145,18 @@ impl Lake {
 
     /// Lists the lake again if the last listing is older than [`LISTING_AGE`].
     ///
-    /// Statements that come together share one listing. If it fails, the tables stay as they were
-    /// and the next call tries again.
+    /// Statements that come together share one listing, and wait for it no longer than [`crate::limits::LISTING_WAIT`].
+    /// If it fails, the tables stay as they were, and it is tried again after [`LISTING_AGE`].
     pub async fn refresh(&self) -> Result<()> {
-        let mut listed_at = self.listed_at.lock().await;
-        if listed_at.elapsed() < LISTING_AGE {
-            return Ok(());
-        }
-        let began_at = Instant::now();
-        self.list().await?;
-        *listed_at = began_at;
-        Ok(())
+        let lake = self.this.upgrade();
+        let list = || async move {
+            match lake {
+                Some(lake) => lake.list().await,
+                // Nobody has it any more.
+                None => Ok(()),
+            }
+        };
+        self.refresh.share(&self.threads, list).await
     }
 
     /// The tables of the last listing. A table whose files did not change keeps its `Arc`.
@@ -193,7 +202,7 @@ impl Lake {
 
     /// Reads the footers of all tables in the background; a newer listing takes the task's place.
     fn read_ahead(&self, tables: Arc<Tables>) {
-        let task = tokio::spawn(async move {
+        let task = self.threads.spawn(async move {
             let tables: Vec<Arc<LakeTable>> = tables.values().cloned().collect();
             let reads = stream::iter(tables).map(|table| async move {
                 if let Err(error) = table.schema().await {

@@ -490,8 +490,11 @@ mod tests {
 
     #[test]
     fn a_name_of_an_inner_with_is_not_the_outer_one() {
-        let is_allowed =
-            |text: &str| check_with(&Parser::parse_sql(&PostgreSqlDialect {}, text).unwrap().remove(0)).is_ok();
+        let is_allowed = |text: &str| {
+            let dialect = PostgreSqlDialect {};
+            let parser = Parser::new(&dialect).with_recursion_limit(limits::PARSER_DEPTH).try_with_sql(text);
+            check_with(&parser.unwrap().parse_statement().unwrap()).is_ok()
+        };
         // Each is called as the one around it and uses the one inside of it twice.
         let nest = |levels: usize| {
             let inner =
@@ -505,11 +508,12 @@ mod tests {
 
     #[test]
     fn many_names_are_weighed_in_one_walk() {
-        let started = std::time::Instant::now();
-        let names: Vec<String> = (1..30_000).rev().map(|n| format!("c{n} AS (SELECT 1 FROM c{})", n - 1)).collect();
+        let names: Vec<String> = (1..10_000).rev().map(|n| format!("c{n} AS (SELECT 1 FROM c{})", n - 1)).collect();
         let text = format!("WITH {} SELECT 1", names.join(", "));
-        let _ = check_with(&Parser::parse_sql(&PostgreSqlDialect {}, &text).unwrap().remove(0));
-        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+        let statement = Parser::parse_sql(&PostgreSqlDialect {}, &text).unwrap().remove(0);
+        let started = std::time::Instant::now();
+        assert!(check_with(&statement).is_ok());
+        assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
     }
 
     #[test]

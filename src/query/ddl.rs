@@ -79,10 +79,15 @@ pub async fn create_external_table(
     catalog.create_external_table(&planned.name, table, planned.or_replace, planned.if_not_exists)
 }
 
-/// `CREATE SCHEMA [IF NOT EXISTS]`.
-pub fn create_schema(catalog: &SessionCatalog, name: &ObjectName, if_not_exists: bool) -> Result<Vec<Notice>> {
+/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION owner]`.
+pub fn create_schema(
+    catalog: &SessionCatalog,
+    name: &ObjectName,
+    if_not_exists: bool,
+    owner: Option<&Ident>,
+) -> Result<Vec<Notice>> {
     let name = schema_name(name)?;
-    catalog.apply(Change::CreateSchema { name, if_not_exists })
+    catalog.apply(Change::CreateSchema { name, if_not_exists, owner: owner.map(fold) })
 }
 
 /// `DROP TABLE | VIEW | SCHEMA [IF EXISTS] name, ... [CASCADE]`, and its tag.

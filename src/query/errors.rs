@@ -107,9 +107,26 @@ pub fn from_user_error(user: &UserError, text: &str) -> Error {
     error
 }
 
+/// The text of an error quotes the statement's expressions and values, so the log has its class alone.
 fn internal(error: &DataFusionError) -> Error {
-    tracing::error!(%error, "internal error of the engine");
+    let class = class_of(error);
+    tracing::error!(class, "internal error of the engine");
+    tracing::debug!(%error, "internal error of the engine");
     Error::new(SqlState::INTERNAL_ERROR, error.strip_backtrace())
+}
+
+fn class_of(error: &DataFusionError) -> &'static str {
+    match error.find_root() {
+        DataFusionError::Internal(_) => "Internal",
+        DataFusionError::Execution(_) => "Execution",
+        DataFusionError::ExecutionJoin(_) => "ExecutionJoin",
+        DataFusionError::ArrowError(..) => "ArrowError",
+        DataFusionError::ParquetError(_) => "ParquetError",
+        DataFusionError::ObjectStore(_) => "ObjectStore",
+        DataFusionError::IoError(_) => "IoError",
+        DataFusionError::External(_) => "External",
+        _ => "other",
+    }
 }
 
 fn schema_error(error: &SchemaError) -> Error {

@@ -32,14 +32,18 @@ impl Weight {
         Self { depth: self.depth.max(other.depth), parts: self.parts.max(other.parts) }
     }
 
-    /// The same where no filter is: a projection that reads a column twice is not merged with the one that makes it.
+    /// The same where each of its columns is read once.
     fn read_once(self) -> Self {
         Self { parts: self.parts.min(self.depth), ..self }
     }
 
-    /// What rules may do with an expression of so many parts, each as far from the top: see [`limits::EXPRESSION_WORK`].
+    /// What rules may do with an expression of so many parts, which lie evenly below its top, see
+    /// [`limits::EXPRESSION_WORK`]; there are `above` levels above it.
     fn work(self, above: f64) -> f64 {
-        self.parts * (self.depth + above).powi(3)
+        if self.depth <= 0.0 {
+            return 0.0;
+        }
+        self.parts * ((above + self.depth).powi(4) - above.powi(4)) / (4.0 * self.depth)
     }
 }
 
@@ -52,11 +56,22 @@ type Columns = HashMap<String, Weight>;
 /// Costs a walk of the plan, whose steps have been counted before.
 pub(super) fn check(plan: &LogicalPlan, source: &str) -> Result<()> {
     let mut account = Account { work: 0.0 };
-    account.columns(plan, source).map(|_| ())
+    let given = account.columns(plan, source)?;
+    account.work += given.values().map(|column| column.read_once().work(0.0)).sum::<f64>();
+    account.judge().map_err(|e| errors::from_datafusion(&e, source))
 }
 
 struct Account {
     work: f64,
+}
+
+/// Where the expression behind a column counts that an expression reads.
+#[derive(Clone, Copy)]
+enum PutIn {
+    Nothing,
+    /// A projection that reads a column twice is not merged with the one that makes it.
+    Once,
+    Everywhere,
 }
 
 impl Account {
@@ -74,13 +89,18 @@ impl Account {
                 read.entry(name).and_modify(|known| *known = known.max(weight)).or_insert(weight);
             }
         }
-        // Filters are pushed through whatever makes their columns, and so is what joins and sorts learn.
-        let is_pushed = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Sort(_));
+        let put_in = match plan {
+            // What projections read is counted where their own columns are read in the end.
+            LogicalPlan::Projection(_) => PutIn::Nothing,
+            // Filters are pushed through whatever makes their columns, and so is what joins and sorts learn.
+            LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Sort(_) => PutIn::Everywhere,
+            _ => PutIn::Once,
+        };
         let failed = |e| errors::from_datafusion(&e, source);
         let mut weights = vec![];
         let mut subqueries = vec![];
         plan.apply_expressions(|expr| {
-            weights.push(self.weigh(expr, &read, is_pushed, &mut subqueries)?);
+            weights.push(self.weigh(expr, &read, put_in, &mut subqueries)?);
             Ok(TreeNodeRecursion::Continue)
         })
         .map_err(failed)?;
@@ -98,7 +118,7 @@ impl Account {
         &mut self,
         expr: &Expr,
         read: &Columns,
-        is_pushed: bool,
+        put_in: PutIn,
         subqueries: &mut Vec<LogicalPlan>,
     ) -> datafusion::error::Result<Weight> {
         let mut weight = Weight { depth: 0.0, parts: 0.0 };
@@ -119,7 +139,12 @@ impl Account {
             };
             weight.depth = weight.depth.max(above + own.depth);
             weight.parts += own.parts;
-            self.work += if is_pushed { own } else { own.read_once() }.work(above);
+            self.work += match (put_in, expr) {
+                (PutIn::Nothing, Expr::Column(_)) => PLAIN,
+                (PutIn::Once, _) => own.read_once(),
+                _ => own,
+            }
+            .work(above);
             expr.apply_children(|child| {
                 open.push((child, above + own.depth));
                 Ok(TreeNodeRecursion::Continue)
@@ -130,10 +155,14 @@ impl Account {
             let message = format!("an expression is nested deeper than {depth} levels");
             return Err(too_complex(message).into());
         }
-        if self.work > limits::EXPRESSION_WORK {
-            return Err(too_complex("the expressions of the statement are too large to be planned".to_owned()).into());
+        self.judge().map(|()| weight)
+    }
+
+    fn judge(&self) -> datafusion::error::Result<()> {
+        if self.work <= limits::EXPRESSION_WORK {
+            return Ok(());
         }
-        Ok(weight)
+        Err(too_complex("the expressions of the statement are too large to be planned".to_owned()).into())
     }
 }
 

@@ -366,7 +366,7 @@ mod tests {
         assert_eq!(parse(&one_line).unwrap().len(), 100_000);
         assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
         let error = parse(&format!("{text} select 1 frm t t2")).unwrap_err();
-        assert_eq!(error.position, Some(text.chars().count() + 19));
+        assert_eq!(error.position, Some(text.chars().count() + 15));
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub async fn plan(
     let plan = plan_declared(&state, statement, declared).await.map_err(|e| errors::from_datafusion(&e, source))?;
     refuse_giants(&plan, source)?;
     inlined::check(&plan, source)?;
+    let plan = postgres::unify_times(plan).map_err(|e| errors::from_datafusion(&e, source))?;
     let (plan, parameters) = type_parameters(plan, declared, &hints, source)?;
     refuse_what_only_reads_may_not(&plan)?;
     let columns = match shape {

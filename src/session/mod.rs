@@ -183,7 +183,7 @@ impl Session {
         registry: Arc<Registry>,
         identity: Identity,
     ) -> Result<Arc<Self>> {
-        let catalog = SessionCatalog::new(catalog, identity.user.clone());
+        let catalog = SessionCatalog::new(catalog, identity.user.clone(), access.is_superuser(&identity.user));
         let path = catalog.search_path().iter().map(|s| quote(s)).collect::<Vec<_>>().join(", ");
         let settings = Settings::new(&identity.user, access.is_superuser(&identity.user), &path);
         let inner = Arc::new(Mutex::new(Inner {
@@ -381,7 +381,9 @@ impl Session {
     pub async fn prepare(self: &Arc<Self>, parsed: Parsed, declared: Vec<Option<DataType>>) -> Result<Prepared> {
         self.refuse_in_failed_transaction(&parsed)?;
         self.now_doing(&parsed.text);
-        self.refresh_catalog().await;
+        if statement::names_relations(&parsed) {
+            self.refresh_catalog().await;
+        }
         self.catalog.pin();
         let (snapshot, zone) = (self.catalog.snapshot(), self.time_zone());
         let Some(columns) = statement::answers_itself(&parsed, self)? else {

@@ -20,6 +20,8 @@ enum Check {
     Milliseconds,
     Integer,
     OneOf(&'static [&'static str]),
+    /// ISO with months first, in any of PostgreSQL's spellings of it.
+    DateStyle,
     TimeZone,
     /// Only the value it has may be set.
     Fixed,
@@ -59,8 +61,8 @@ const DEFINITIONS: &[Definition] = &[
     define("application_name", "", Check::Text, true, "Name of the program that is connected."),
     define("bytea_output", "hex", Check::OneOf(&["hex"]), false, "How bytea is printed."),
     define("client_encoding", "UTF8", Check::OneOf(&["UTF8", "UTF-8", "UNICODE"]), true, "Encoding of text on the wire."),
-    define("client_min_messages", "notice", Check::OneOf(MESSAGES), false, "Least severe message that is sent."),
-    define("DateStyle", "ISO, MDY", Check::Text, true, "How dates are printed: always ISO."),
+    define("client_min_messages", "notice", Check::OneOf(MESSAGES), false, "Accepted for clients that set it: every notice is sent."),
+    define("DateStyle", "ISO, MDY", Check::DateStyle, true, "How dates are printed and read: always ISO, months first."),
     define("default_table_access_method", "heap", Check::Fixed, false, "Accepted for clients that ask for it: tables are files."),
     define("default_tablespace", "", Check::Fixed, false, "Accepted for clients that ask for it."),
     define("default_transaction_deferrable", "off", Check::Bool, false, "Accepted for clients that set it: no transaction waits for another."),
@@ -119,7 +121,7 @@ impl From<Setting> for SettingInfo {
             Check::Integer => ("integer", None),
             Check::Milliseconds => ("integer", Some("ms")),
             Check::OneOf(_) => ("enum", None),
-            Check::Text | Check::TimeZone | Check::Fixed | Check::ReadOnly => ("string", None),
+            Check::Text | Check::DateStyle | Check::TimeZone | Check::Fixed | Check::ReadOnly => ("string", None),
         };
         let allowed_values = match setting.check {
             Check::OneOf(words) => words.iter().map(|word| (*word).to_owned()).collect(),
@@ -354,6 +356,17 @@ impl Definition {
                     Some(_) if self.name == "client_encoding" => Ok("UTF8".to_owned()),
                     Some(found) => Ok((*found).to_owned()),
                     None => Err(wrong(format!("Available values: {}.", allowed.join(", ")))),
+                }
+            }
+            Check::DateStyle => {
+                let is_ours = |word: &str| {
+                    ["iso", "mdy", "us", "noneuro", "noneuropean"]
+                        .iter()
+                        .any(|ours| word.trim().eq_ignore_ascii_case(ours))
+                };
+                match value.split(',').all(is_ours) {
+                    true => Ok(self.default.to_owned()),
+                    false => Err(wrong("Available values: ISO, MDY; ISO; MDY.".to_owned())),
                 }
             }
             Check::TimeZone => check_time_zone(value)

@@ -35,6 +35,22 @@ pub(super) fn is_about_transactions(parsed: &Parsed) -> bool {
     )
 }
 
+/// Whether a statement may name tables of a lake: those that cannot do not wait for one.
+pub(super) fn names_relations(parsed: &Parsed) -> bool {
+    match sql(parsed) {
+        Some(statement) => matches!(
+            statement,
+            Statement::Query(_)
+                | Statement::Explain { .. }
+                | Statement::ExplainTable { .. }
+                | Statement::Declare { .. }
+                | Statement::CreateView(_)
+                | Statement::Drop { .. }
+        ),
+        None => matches!(&*parsed.kind, Kind::External(_)),
+    }
+}
+
 /// The columns of a statement that needs no plan (none, for most); `None` if it is a plan.
 pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Option<Vec<Column>>> {
     if let Kind::Fetch(fetch) = &*parsed.kind
@@ -129,11 +145,12 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         }
         Statement::CreateSchema { schema_name, if_not_exists, .. } => {
             blocks::refuse_if_read_only(session, "CREATE SCHEMA")?;
-            let name = match schema_name {
-                SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => name,
+            let (name, owner) = match schema_name {
+                SchemaName::Simple(name) => (name, None),
+                SchemaName::NamedAuthorization(name, owner) => (name, Some(owner)),
                 SchemaName::UnnamedAuthorization(_) => return Err(unsupported(parsed)),
             };
-            let notices = query::ddl::create_schema(&session.catalog, name, *if_not_exists)?;
+            let notices = query::ddl::create_schema(&session.catalog, name, *if_not_exists, owner)?;
             Ok(defined(session, "CREATE SCHEMA", notices, Lifetime::OfServer))
         }
         Statement::Drop { object_type, if_exists, names, cascade, .. } => {

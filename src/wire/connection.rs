@@ -26,7 +26,7 @@ use super::hangup::Hangup;
 use super::login::Login;
 use super::rows::{OutColumn, RowWriter, out_columns};
 use super::{Server, errors, params, types};
-use crate::engine::Reserved;
+use crate::engine::{Reserved, plan_until};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 use crate::query::Flow;
@@ -309,7 +309,7 @@ impl Connection {
             let memory = engine.reserve("the values of parameters", taken)?;
             let token = session.start_statement();
             let deadline = Self::deadline(session.statement_timeout());
-            let task = engine.spawn(async move { sent.decode() });
+            let task = engine.spawn(plan_until(token.clone(), async move { sent.decode() }));
             let decoded = self.govern(&token, deadline, async { task.join().await? }).await;
             session.end_statement();
             (decoded?, Some(memory))

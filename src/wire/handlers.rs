@@ -84,6 +84,7 @@ impl SimpleQueryHandler for Connection {
             return Err(failed(self, client, errors::error(error)));
         }
         self.close_portals_of_finished_transaction();
+        self.send_changed_parameters(client).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         client.set_transaction_status(self.status());
         send_ready_for_query(client, self.status()).await
@@ -314,6 +315,8 @@ impl ExtendedQueryHandler for Connection {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         self.close_portals_of_finished_transaction();
+        // What a function has set, and what the end of a block has put back.
+        self.send_changed_parameters(client).await?;
         client.set_transaction_status(self.status());
         client.send(Message::ReadyForQuery(ReadyForQuery::new(self.status()))).await?;
         Ok(())

@@ -5,11 +5,11 @@ use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit}
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
-use super::arrays::{self, Items};
+use super::arrays::Items;
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::times::{Zone, input};
-use crate::query::postgres::{interval_text, parse_uuid};
+use crate::query::postgres::{array_text, interval_text, parse_uuid};
 
 /// Where a parameter stands in the statement, for messages.
 #[derive(Clone, Copy)]
@@ -74,12 +74,15 @@ impl Place<'_> {
 fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<ScalarValue> {
     if let Some(item) = types::item_of(pg) {
         let mut items = Items::new();
-        for item_text in arrays::items(text) {
+        for item_text in array_text::items(text) {
             let item_text = item_text.map_err(|_| place.wrong("it is not a one-dimensional array like {a,b}"))?;
             let value = item_text.map(|text| from_text(place, &text, &item, zone)).transpose()?;
             items.push(value).map_err(|e| place.wrong(&e.strip_backtrace()))?;
         }
         return list(place, items, &item);
+    }
+    if let Some(value) = number(text.trim(), pg) {
+        return Ok(value);
     }
     let utf8 = || ScalarValue::Utf8(Some(text.to_owned()));
     let trimmed = || ScalarValue::Utf8(Some(text.trim().to_owned()));
@@ -119,6 +122,22 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
             None | Some(DataType::Utf8) => Ok(utf8()),
             Some(target) => trimmed().cast_to(&target).map_err(|e| place.wrong(&e.strip_backtrace())),
         },
+    }
+}
+
+/// Plain digits, without the way through an array that other values take; `None` for what is read there, or refused.
+fn number(text: &str, pg: &Type) -> Option<ScalarValue> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    if !is_plain {
+        return None;
+    }
+    match *pg {
+        Type::INT2 => text.parse().ok().map(|value| ScalarValue::Int16(Some(value))),
+        Type::INT4 => text.parse().ok().map(|value| ScalarValue::Int32(Some(value))),
+        Type::INT8 => text.parse().ok().map(|value| ScalarValue::Int64(Some(value))),
+        Type::FLOAT4 => text.parse().ok().map(|value| ScalarValue::Float32(Some(value))),
+        Type::FLOAT8 => text.parse().ok().map(|value| ScalarValue::Float64(Some(value))),
+        _ => None,
     }
 }
 

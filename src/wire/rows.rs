@@ -465,3 +465,27 @@ pub fn out_columns<'a>(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_where_a_piece_is_large_and_none_is_lost() {
+        let field = Field::new("t", DataType::Utf8, true);
+        let columns = out_columns(std::iter::once(("t", &field)), |_| false);
+        let writer = RowWriter::new(columns, Zone::UTC);
+        for (bytes, rows) in [(10, 5_000), (300_000, 20), (3 * limits::PIECE_BYTES, 3)] {
+            let text = "x".repeat(bytes);
+            let array: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)));
+            let batch = RecordBatch::try_from_iter([("t", array)]).unwrap();
+            let pieces: Vec<_> = writer.pieces(&batch).unwrap().collect::<Result<_>>().unwrap();
+            assert_eq!(pieces.iter().map(|piece| piece.content.len()).sum::<usize>(), rows);
+            let row_bytes = bytes + 4 + size_of::<DataRow>();
+            for piece in &pieces {
+                let least_that_is_enough = piece.bytes.saturating_sub(row_bytes);
+                assert!(least_that_is_enough < limits::PIECE_BYTES + piece.content.len() * size_of::<DataRow>());
+            }
+        }
+    }
+}

@@ -171,7 +171,7 @@ impl SystemTables {
                     .filter(|shape| shape.schema == name)
                     .map(|shape| (shape.name.clone(), Arc::new(system_relation(shape))))
                     .collect();
-                (name.to_owned(), Arc::new(Schema { oid, kind: SchemaKind::System, relations }))
+                (name.to_owned(), Arc::new(Schema { oid, kind: SchemaKind::System, owner: None, relations }))
             })
             .collect()
     }
@@ -228,7 +228,7 @@ impl SystemTables {
 
 fn system_relation(shape: &Shape) -> Relation {
     let body = RelationBody::System(SystemRelation { columns: Arc::clone(&shape.columns), is_view: shape.is_view });
-    Relation { oid: shape.oid, name: QualifiedName::new(&shape.schema, &shape.name), body }
+    Relation { oid: shape.oid, name: QualifiedName::new(&shape.schema, &shape.name), owner: None, body }
 }
 
 fn unloadable(error: datafusion::error::DataFusionError) -> Error {

@@ -1,9 +1,16 @@
 //! Small constructors and questions over parsed expressions that several rewrites share.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Value,
 };
+use tributary_udfs::FunctionKind;
+
+use super::functions::SINGLE_VALUE;
 
 /// A call of a function with positional arguments.
 pub fn call(name: &str, arguments: Vec<Expr>) -> Expr {
@@ -104,4 +111,21 @@ pub fn all_of(parts: Vec<Expr>) -> Option<Expr> {
         op: BinaryOperator::And,
         right: Box::new(right),
     })
+}
+
+/// Whether a function of that name makes one value of many rows: those of the engine, ours, and those that only
+/// PostgreSQL has.
+pub fn is_aggregate(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let of_engine = all_default_aggregate_functions();
+        let of_engine =
+            of_engine.iter().flat_map(|function| [&[function.name().to_owned()], function.aliases()].concat());
+        let ours = tributary_udfs::catalogue()
+            .iter()
+            .filter(|doc| matches!(doc.kind, FunctionKind::Aggregate | FunctionKind::AggregateOrWindow));
+        let ours = ours.map(|doc| doc.name.to_lowercase());
+        let others = ["every", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "xmlagg", SINGLE_VALUE];
+        of_engine.chain(ours).chain(others.map(str::to_owned)).collect()
+    });
+    NAMES.contains(name)
 }

@@ -115,7 +115,7 @@ impl Connection {
         let tables = tables.into_iter().map(|table| Arc::new(table) as Arc<dyn TableSource>).collect();
         let functions = tributary_udfs::catalogue().iter().copied().map(FunctionInfo::from).collect();
         let server = Catalog::new(vec![Arc::new(TestLake::new(tables))], functions).expect("the catalogue is built");
-        let catalog = SessionCatalog::new(server, "anna");
+        let catalog = SessionCatalog::new(server, "anna", false);
         let mut config = SessionConfig::new();
         SessionCatalog::configure(config.options_mut());
         let context = SessionContext::new_with_config(config);

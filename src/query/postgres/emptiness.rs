@@ -11,27 +11,9 @@ use datafusion::sql::sqlparser::ast::{
     Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, Visitor,
 };
 
-use super::ast::{cast, constant, folded, last_name, null_text, string_constant};
+use super::ast::{cast, constant, folded, is_aggregate, last_name, null_text, string_constant};
 use super::expressions::array_query;
 use crate::catalog::system::is_always_empty;
-
-/// Aggregates that answer one row over no rows.
-const AGGREGATES: [&str; 14] = [
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "array_agg",
-    "string_agg",
-    "bool_and",
-    "bool_or",
-    "every",
-    "json_agg",
-    "jsonb_agg",
-    "xmlagg",
-    "single_value",
-];
 
 /// Replaces a SELECT over a table without rows by one that the planner knows.
 pub fn simplify_select(select: &mut Select) {
@@ -113,7 +95,7 @@ fn always_answers(select: &Select) -> bool {
     };
     let aggregates = |expr: &Expr| {
         matches!(expr, Expr::Function(function)
-            if last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str())))
+            if last_name(&function.name).is_some_and(|name| is_aggregate(&name)))
     };
     !is_grouped && (select.having.is_some() || select.projection.iter().any(|item| contains(item, aggregates)))
 }
@@ -175,7 +157,7 @@ fn is_intricate(expr: &Expr) -> bool {
         Expr::BinaryOp { left, right, .. } => {
             [left, right].iter().any(|side| string_constant(side).is_some_and(|text| text.starts_with('{')))
         }
-        Expr::Function(function) => !last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str())),
+        Expr::Function(function) => !last_name(&function.name).is_some_and(|name| is_aggregate(&name)),
         _ => false,
     })
 }

@@ -1,10 +1,13 @@
 //! Operators, function names, special words and patterns in PostgreSQL's spelling.
 
+use std::borrow::Cow;
+
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart,
     Query, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
+use super::array_text;
 use super::ast::{call, cast, constant, folded, last_name, string_constant, take};
 use crate::error::{Error, Result, SqlState};
 
@@ -249,29 +252,11 @@ fn plain_operator(parts: &[String]) -> Option<BinaryOperator> {
 ///
 /// `None` for text that is no array, and for nested arrays.
 pub fn array_items(text: &str) -> Option<Expr> {
-    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    let mut rest = inside.chars().peekable();
-    while rest.peek().is_some() {
-        let mut item = String::new();
-        let mut is_quoted = false;
-        let mut in_quotes = false;
-        for c in rest.by_ref() {
-            match c {
-                '"' => {
-                    is_quoted = true;
-                    in_quotes = !in_quotes;
-                }
-                ',' if !in_quotes => break,
-                '{' | '}' if !in_quotes => return None,
-                other => item.push(other),
-            }
-        }
-        let item = if is_quoted { item } else { item.trim().to_owned() };
-        let is_null = !is_quoted && item.eq_ignore_ascii_case("null");
-        items.push(constant(if is_null { Value::Null } else { Value::SingleQuotedString(item) }));
-    }
-    Some(Expr::Array(Array { elem: items, named: true }))
+    let item = |item: Option<Cow<'_, str>>| {
+        constant(item.map_or(Value::Null, |item| Value::SingleQuotedString(item.into_owned())))
+    };
+    let elem = array_text::items(text).map(|read| read.map(item)).collect::<std::result::Result<_, _>>().ok()?;
+    Some(Expr::Array(Array { elem, named: true }))
 }
 
 /// Writes a LIKE pattern with another escape character as one with the backslash, the only one the engine knows.

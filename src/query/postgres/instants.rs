@@ -57,12 +57,12 @@ fn type_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
     expr.get_type(schema).ok()
 }
 
-fn is_instant(data_type: &DataType) -> bool {
+pub(super) fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, Some(_)))
 }
 
 /// Wall times and dates: what is an instant in some zone only.
-fn is_wall(data_type: &DataType) -> bool {
+pub(super) fn is_wall(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64)
 }
 
@@ -72,7 +72,7 @@ fn in_zone(zone: Zone) -> DataType {
 }
 
 /// A cast, where the type is not what is wanted already.
-fn brought_to(expr: Expr, from: &DataType, to: &DataType) -> Expr {
+pub(super) fn brought_to(expr: Expr, from: &DataType, to: &DataType) -> Expr {
     if from == to { expr } else { Expr::Cast(Cast::new(Box::new(expr), to.clone())) }
 }
 
@@ -188,7 +188,7 @@ fn meet(expr: &mut Expr, schema: &DFSchema, other: Option<&DataType>, zone: Zone
     Ok(type_of(expr, schema).is_some_and(|own| meet_wall(expr, &own, other)))
 }
 
-fn in_micros(data_type: &DataType) -> DataType {
+pub(super) fn in_micros(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
         DataType::Date64 => DataType::Date32,

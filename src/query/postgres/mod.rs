@@ -4,6 +4,7 @@
 //! [`register`] gives a connection `version()`, `format_type()`, `pg_table_is_visible()` and their like;
 //! [`label`] is the name a result column shows to the client.
 
+pub mod array_text;
 mod ast;
 mod canned;
 mod casts;
@@ -18,6 +19,7 @@ pub mod json;
 mod labels;
 mod literals;
 mod marks;
+mod mixed_times;
 mod oids;
 pub mod output;
 mod series;
@@ -38,6 +40,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 pub use crate::catalog::column_label as label;
 pub use casts::normalize_type;
 pub use literals::interval_text;
+pub use mixed_times::unify as unify_times;
 pub use oids::is_oid;
 pub use oids::parameter as oid_parameter;
 pub use uuids::{UUID_STORAGE, is_uuid, parse_uuid, result_field, uuid_field, uuid_text};

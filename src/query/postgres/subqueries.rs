@@ -10,12 +10,12 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax,
     OneOrManyWithParens, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
-    Visit, VisitMut, Visitor, VisitorMut, helpers::attached_token::AttachedToken,
+    Value, Visit, VisitMut, Visitor, VisitorMut, helpers::attached_token::AttachedToken,
 };
 
-use super::ast::{all_of, call, conjuncts, folded, last_name, take};
+use super::ast::{all_of, call, conjuncts, constant, folded, is_aggregate, last_name, take};
 use super::expressions::array_query;
-use super::functions::SINGLE_VALUE;
+use super::functions::{ARRAY_OR_EMPTY, SINGLE_VALUE};
 
 /// Rewrites one subquery whose own parts have been rewritten.
 pub fn rewrite_expr(expr: &mut Expr) {
@@ -30,13 +30,16 @@ pub fn rewrite_expr(expr: &mut Expr) {
             }
         }
         Expr::Function(function) if array_query(function).is_some() => {
-            if let Some(mapped) = array_query(function).and_then(map_of_elements) {
-                *expr = mapped;
+            // Over no rows there is an array, and nothing in it.
+            if let Some(mapped) =
+                array_query(function).and_then(|query| map_of_elements(query).or_else(|| sorted_elements(query)))
+            {
+                *expr = call(ARRAY_OR_EMPTY, vec![mapped]);
             } else if let FunctionArguments::Subquery(query) = &mut function.args
                 && collect_into_array(query)
             {
                 let query = query.clone();
-                *expr = Expr::Subquery(query);
+                *expr = call(ARRAY_OR_EMPTY, vec![Expr::Subquery(query)]);
             }
         }
         _ => {}
@@ -83,26 +86,11 @@ fn is_plain(select: &Select) -> bool {
     let has_aggregate = select.projection.iter().any(|item| {
         finds(item, |expr| {
             matches!(expr, Expr::Function(function)
-                if last_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str())))
+                if last_name(&function.name).is_some_and(|name| is_aggregate(&name)))
         })
     });
     is_ungrouped && !is_distinct && !has_aggregate && select.having.is_none()
 }
-
-const AGGREGATES: [&str; 12] = [
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "array_agg",
-    "string_agg",
-    "bool_and",
-    "bool_or",
-    "every",
-    "first_value",
-    SINGLE_VALUE,
-];
 
 /// The names by which a SELECT's own tables are called.
 fn local_names(select: &Select) -> Vec<String> {
@@ -226,6 +214,55 @@ fn map_of_elements(query: &Query) -> Option<Expr> {
         syntax: LambdaSyntax::Arrow,
     });
     Some(call("array_transform", vec![array, lambda]))
+}
+
+/// `array_sort(a, ...)` for the query of `ARRAY(SELECT unnest(a) ORDER BY 1)`, which may be correlated and DISTINCT.
+fn sorted_elements(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    let is_bare = select.from.is_empty()
+        && select.selection.is_none()
+        && select.having.is_none()
+        && is_ungrouped
+        && query.with.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none();
+    let is_distinct = match &select.distinct {
+        None | Some(Distinct::All) => false,
+        Some(Distinct::Distinct) => true,
+        Some(Distinct::On(_)) => return None,
+    };
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] = select.projection.as_slice()
+    else {
+        return None;
+    };
+    if !is_bare {
+        return None;
+    }
+    let array = match value {
+        Expr::Function(function) if last_name(&function.name).as_deref() == Some("unnest") => match &function.args {
+            FunctionArguments::List(list) => match list.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => array.clone(),
+                _ => return None,
+            },
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let array = if is_distinct { call("array_distinct", vec![array]) } else { array };
+    let Some(order_by) = &query.order_by else { return Some(array) };
+    let OrderByKind::Expressions(keys) = &order_by.kind else { return None };
+    let [key] = keys.as_slice() else { return None };
+    let is_the_column = matches!(&key.expr, Expr::Value(number) if number.to_string() == "1") || key.expr == *value;
+    if !is_the_column {
+        return None;
+    }
+    let is_descending = key.options.asc == Some(false);
+    let nulls_first = key.options.nulls_first.unwrap_or(is_descending);
+    let word = |word: &str| constant(Value::SingleQuotedString(word.to_owned()));
+    let direction = word(if is_descending { "DESC" } else { "ASC" });
+    let nulls = word(if nulls_first { "NULLS FIRST" } else { "NULLS LAST" });
+    Some(call("array_sort", vec![array, direction, nulls]))
 }
 
 /// The one array of `unnest(a) AS x`, and its alias.

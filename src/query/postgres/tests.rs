@@ -145,7 +145,7 @@ fn correlated_subqueries_are_aggregated_and_decorrelated() {
 fn arrays_of_queries_are_aggregates() {
     assert_eq!(
         rewritten("SELECT ARRAY(SELECT b.x FROM b WHERE b.y = a.y ORDER BY 1) AS x FROM a"),
-        "SELECT (SELECT array_agg(b.x ORDER BY b.x) FROM b WHERE b.y = a.y) AS x FROM a"
+        "SELECT array_or_empty((SELECT array_agg(b.x ORDER BY b.x) FROM b WHERE b.y = a.y)) AS x FROM a"
     );
 }
 
@@ -153,9 +153,16 @@ fn arrays_of_queries_are_aggregates() {
 fn arrays_over_elements_are_mapped_in_place() {
     assert_eq!(
         rewritten("SELECT ARRAY(SELECT 'toast.' || x FROM pg_catalog.unnest(t.o) x) AS x FROM t"),
-        "SELECT array_transform(t.o, x -> 'toast.' || x) AS x FROM t"
+        "SELECT array_or_empty(array_transform(t.o, x -> 'toast.' || x)) AS x FROM t"
     );
-    assert_eq!(rewritten("SELECT ARRAY(SELECT x FROM unnest(t.o) AS u(x)) AS x FROM t"), "SELECT t.o AS x FROM t");
+    assert_eq!(
+        rewritten("SELECT ARRAY(SELECT x FROM unnest(t.o) AS u(x)) AS x FROM t"),
+        "SELECT array_or_empty(t.o) AS x FROM t"
+    );
+    assert_eq!(
+        rewritten("SELECT ARRAY(SELECT DISTINCT unnest(t.o) ORDER BY 1 DESC) AS x FROM t"),
+        "SELECT array_or_empty(array_sort(array_distinct(t.o), 'DESC', 'NULLS FIRST')) AS x FROM t"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! may create what another must not see.
 //! A file gets a connection of its own: what it sets ends with it.
 //! Set `TRIBUTARY_GOLDEN=funnel/edges` to run the files whose path holds that, and
-//! `TRIBUTARY_GOLDEN_SET='datafusion.sql_parser.parse_float_as_decimal = true'` to see what a setting changes.
+//! `TRIBUTARY_GOLDEN_SET='datafusion.execution.parquet.pushdown_filters = true'` to see what a setting changes.
 
 mod decode;
 mod engine;

@@ -185,3 +185,42 @@ async fn other_connections_answer_while_one_works() {
     token.cancel_query(NoTls).await.expect("the request is sent");
     assert!(running.await.expect("the task does not panic").is_err());
 }
+
+#[tokio::test]
+async fn a_fetch_that_is_cut_short_stops_the_work_of_its_cursor() {
+    let server = own_server();
+    let client = server.connect().await;
+    client.batch_execute(&format!("BEGIN; DECLARE c CURSOR FOR {ENDLESS_SUM}")).await.expect("a cursor is declared");
+    client.batch_execute("SET LOCAL statement_timeout = '700ms'").await.expect("it can be set");
+    assert_eq!(failure(client.simple_query("FETCH 1 FROM c").await).0, "57014");
+    server.wait_until_idle(STOPS_WITHIN).await;
+    client.batch_execute("ROLLBACK").await.expect("the block ends");
+}
+
+#[tokio::test]
+async fn a_block_that_fails_stops_its_cursors_and_keeps_those_of_a_savepoint() {
+    let server = own_server();
+    let client = server.connect().await;
+    client.batch_execute(&format!("BEGIN; DECLARE c CURSOR FOR {ENDLESS_SUM}")).await.expect("a cursor is declared");
+    wait_until_busy(&server).await;
+    assert_eq!(failure(client.simple_query("SELECT 1 / 0").await).0, "22012");
+    server.wait_until_idle(STOPS_WITHIN).await;
+    client.batch_execute("ROLLBACK; BEGIN").await.expect("the block ends");
+    let kept = "DECLARE c CURSOR FOR SELECT x FROM generate_series(1, 3) AS t (x); SAVEPOINT s";
+    client.batch_execute(kept).await.expect("a cursor is declared");
+    assert_eq!(failure(client.simple_query("SELECT 1 / 0").await).0, "22012");
+    client.batch_execute("ROLLBACK TO s; FETCH 1 FROM c; ROLLBACK").await.expect("the cursor is there still");
+}
+
+#[tokio::test]
+async fn a_cursor_that_a_portal_reads_is_not_read_by_another() {
+    let server = Server::shared();
+    let mut client = server.connect().await;
+    let block = client.transaction().await.expect("a block begins");
+    let cursor = "DECLARE c CURSOR FOR SELECT x FROM generate_series(1, 100000) AS t (x)";
+    block.batch_execute(cursor).await.expect("a cursor is declared");
+    let portal = block.bind("FETCH 100000 FROM c", &[]).await.expect("it can be bound");
+    assert_eq!(block.query_portal(&portal, 10).await.expect("rows flow").len(), 10);
+    assert_eq!(failure(block.simple_query("FETCH 1 FROM c").await).0, "55006");
+    block.rollback().await.expect("the block ends");
+}

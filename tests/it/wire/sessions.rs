@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
 use super::failure;
-use crate::server::Server;
+use crate::server::{Server, connect};
 
 /// A client and what the server told it beside the answers: `SEVERITY: message`.
 async fn connect_with_notices(server: &Server) -> (Client, Arc<Mutex<Vec<String>>>) {
@@ -146,4 +146,29 @@ async fn many_connections_work_at_once() {
         }
     });
     futures::future::join_all(work).await;
+}
+
+#[tokio::test]
+async fn a_block_that_nobody_began_only_reads_where_the_session_says_so() {
+    let server = Server::shared();
+    let client = server.connect().await;
+    client.batch_execute("SET default_transaction_read_only = on").await.expect("it can be set");
+    let both = client.simple_query("SELECT 1; CREATE VIEW not_made AS SELECT 1").await;
+    assert_eq!(failure(both).0, "25006");
+}
+
+#[tokio::test]
+async fn reset_goes_back_to_the_options_that_the_client_asked_for() {
+    let server = Server::shared();
+    let mut config = server.config();
+    config.options("-c datafusion.execution.target_partitions=3");
+    let client = connect(&config).await;
+    for reset in ["RESET datafusion.execution.target_partitions", "RESET ALL", "DISCARD ALL"] {
+        client.batch_execute("SET datafusion.execution.target_partitions = 1").await.expect("it can be set");
+        client.batch_execute(reset).await.expect("it can be reset");
+        let shown = client.query_one("SHOW datafusion.execution.target_partitions", &[]).await.expect("it is shown");
+        assert_eq!(shown.get::<_, &str>(0), "3", "{reset}");
+    }
+    config.options("-c datafusion.execution.batch_size=1000000000000");
+    assert!(config.connect(tokio_postgres::NoTls).await.is_err(), "a start-up option has the same range");
 }

@@ -454,10 +454,11 @@ impl<P: Payload> Sorted<P> {
 
 /// By time, and by payload where times are equal.
 fn is_in_order<P: Payload>(at_us: &[i64], payloads: &[P]) -> bool {
-    let pairs = at_us.windows(2).zip(payloads.windows(2));
-    pairs
-        .map(|(at_us, bits)| at_us[0] < at_us[1] || (at_us[0] == at_us[1] && bits[0].unpack() <= bits[1].unpack()))
-        .all(|it| it)
+    let mut pairs = at_us.windows(2).zip(payloads.windows(2));
+    let in_order = |(at_us, bits): (&[i64], &[P])| {
+        at_us[0] < at_us[1] || (at_us[0] == at_us[1] && bits[0].unpack() <= bits[1].unpack())
+    };
+    pairs.all(in_order)
 }
 
 fn in_order<'a, K: Ord + Copy>(keys: &'a mut [K], unordered: &mut u64) -> &'a [K] {

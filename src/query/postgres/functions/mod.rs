@@ -3,6 +3,7 @@
 //! Each function is one line of a table: name, argument kinds, result, and a body that answers one row.
 //! They are registered per connection, because most of them answer for a session.
 
+mod array_or_empty;
 mod definition;
 mod fields;
 mod formats;
@@ -18,6 +19,7 @@ mod privileges;
 mod registry;
 mod session;
 mod single_value;
+mod sized;
 mod spans;
 mod sum;
 mod tables;
@@ -33,6 +35,7 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::array_bounds_udf::{create_array_lower_udf, create_array_upper_udf};
 use datafusion_pg_catalog::pg_catalog::quote_ident_udf::create_parse_ident_udf;
 
+pub(super) use array_or_empty::ARRAY_OR_EMPTY;
 pub(super) use definition::sql_name;
 pub(super) use instant_plus::{instant_plus, plus};
 pub(super) use integers::{IntegerOperation, integer_function};
@@ -66,6 +69,10 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in of_times.into_iter().chain(TimeFunction::all()).chain(formats::functions()) {
         context.register_udf(ScalarUDF::clone(&function));
     }
+    for function in sized::sized(context) {
+        context.register_udf(function);
+    }
+    context.register_udf(array_or_empty::array_or_empty());
     context.register_udaf(single_value::single_value());
     context.register_udaf(sum::checked_sum(context)?);
     context.register_udf(ScalarUDF::new_from_impl(json::JsonBuildObject::default()));

@@ -98,10 +98,11 @@ impl ScalarUDFImpl for Carrier {
         }
     }
 
-    /// What stands for a cast has the name of its operand, as casts have: a column of a plan is found by it.
+    /// What stands for a cast has the name of its operand, as casts have: a column of a plan is found by it. The instant
+    /// of a wall time has one of its own, for as the key of a join it stands beside its operand.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         match args {
-            [operand] => Ok(operand.schema_name().to_string()),
+            [operand] if self.body != TimeFunction::Instant => Ok(operand.schema_name().to_string()),
             _ => {
                 let args: Vec<String> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
                 Ok(format!("{}({})", self.name(), args.join(",")))
