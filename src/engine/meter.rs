@@ -159,7 +159,8 @@ mod tests {
         use futures::StreamExt;
 
         let session = SessionContext::new();
-        let join = "SELECT sum(a.x + b.y) FROM generate_series(1, 100000) AS a (x) CROSS JOIN generate_series(1, 3) AS b (y)";
+        let join =
+            "SELECT sum(a.x + b.y) FROM generate_series(1, 100000) AS a (x) CROSS JOIN generate_series(1, 3) AS b (y)";
         let plan = session.sql(join).await.unwrap().create_physical_plan().await.unwrap();
         let (usage, context, pool) = context(100_000_000, 60_000_000);
         usage.watch(&plan);
