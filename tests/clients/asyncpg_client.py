@@ -111,7 +111,7 @@ async def arrays_come_back(connection):
     equal(await connection.fetchval("select $1::numeric[]", [Decimal("0.10"), None]), [Decimal("0.10"), None])
 
 
-@wrong_today("a parameter of type time is described as text")
+@check
 async def times_of_day_come_back(connection):
     sent = MOMENT.time()
     equal(await connection.fetchval("select $1::time", sent), sent)
@@ -158,7 +158,7 @@ async def a_parameter_beside_a_time_is_an_interval(connection):
     await are_described(connection, [("select event_time + $1 from events", ["interval"])])
 
 
-@wrong_today("parameters of COALESCE, CASE and NOT are described as text")
+@check
 async def parameters_of_expressions_have_the_types_of_their_places(connection):
     await are_described(connection, [
         ("select coalesce(revenue, $1) from events", ["float8"]),
