@@ -7,7 +7,7 @@ import platform
 
 import machine
 
-PACKAGES = {"clickhouse": "chdb-core", "duckdb": "duckdb", "polars": "polars", "datafusion": "datafusion"}
+PACKAGES = {"clickhouse": "chdb-core", "clickhouse-sorted": "chdb-core", "duckdb": "duckdb", "polars": "polars", "datafusion": "datafusion"}
 HEAD = ["query", "peer", "CPU ratio", "range", "our CPU s", "peer CPU s", "our wall s", "peer wall s",
         "our peak MB", "(idle)", "peer peak MB", "other cores"]
 
