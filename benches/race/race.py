@@ -257,7 +257,7 @@ def judged(raced, setting):
             "cpu_ratio_found": fastest["cpu_ratio"], "peak_ratio_found": fastest["peak_ratio"],
             "over_idle_mb_found": over_idle_mb,
             "met": (fastest["cpu_ratio"] <= target["cpu_ratio"] * TARGET_NOISE
-                    and fastest["peak_ratio"] <= target["peak_ratio"]
+                    and fastest["peak_ratio"] <= target.get("peak_ratio", fastest["peak_ratio"])
                     and over_idle_mb <= target.get("over_idle_mb", over_idle_mb)),
         })
     return verdicts

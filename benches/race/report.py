@@ -58,9 +58,10 @@ def remarks(result):
         lines.append(
             f"Target {target['query']}: {'met' if target['met'] else 'missed'}. Against {target['peer']}, the fastest, "
             f"CPU {target['cpu_ratio_found']:.2f} (at most {target['cpu_ratio']}, with a tenth for noise), "
-            f"peak memory {target['peak_ratio_found']:.2f} (at most {target['peak_ratio']})"
-            + (f", {target['over_idle_mb_found']:.0f} MB above idle (at most {target['over_idle_mb']})."
-               if "over_idle_mb" in target else "."))
+            f"peak memory {target['peak_ratio_found']:.2f}"
+            + (f" (at most {target['peak_ratio']})" if "peak_ratio" in target else "")
+            + (f", {target['over_idle_mb_found']:.0f} MB above idle (at most {target['over_idle_mb']})"
+               if "over_idle_mb" in target else "") + ".")
     if result["forced"]:
         lines.append(f"Not by the method: load average {result['load_at_start']:.2f} at the start, "
                      f"{result['pairs']} pairs. Do not quote these figures.")
