@@ -69,8 +69,14 @@ impl Sessionize {
     }
 
     /// Whether the answer is a number that goes up with time, also among rows of one time.
+    ///
+    /// Rows of one time are told apart by what else a session depends on, which is another order than theirs.
     pub fn numbers_by_time(&self) -> bool {
-        self.answer == Answer::Number && self.call.as_ref().is_some_and(|call| call.data.tie_index().is_none())
+        let has_times_alone = |call: &Arc<Call>| {
+            let others = [call.data.flags_index(), call.data.change_index(), call.data.tie_index()];
+            others.iter().all(Option::is_none)
+        };
+        self.answer == Answer::Number && self.call.as_ref().is_some_and(has_times_alone)
     }
 
     /// The session of every row of some users, `ends` being where the rows of each end; `None` where that takes more
