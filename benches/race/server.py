@@ -56,8 +56,8 @@ class Server:
         import psycopg
         self.process = process
         self.printed = []
-        port = self._wait_for_port()
-        self.connection = psycopg.connect(host="127.0.0.1", port=port, user="race", dbname="tributary",
+        self.port = self._wait_for_port()
+        self.connection = psycopg.connect(host="127.0.0.1", port=self.port, user="race", dbname="tributary",
                                           sslmode="disable", autocommit=True)
         self.idle_mb = machine.memory_mb(process.pid, "VmRSS")
 

@@ -8,18 +8,15 @@ PostgreSQL's programs are looked for in /usr/lib/postgresql; a server is started
 and ended again. README.md says what differences.toml holds.
 """
 
-import contextlib
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
 import psycopg
 from psycopg.pq import ExecStatus
+
+from postgres import postgres
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -31,36 +28,6 @@ LETTERS = {
     16: "B", 17: "Y", 20: "I", 21: "I", 23: "I", 25: "T", 19: "T", 1043: "T", 705: "T", 700: "R", 701: "R", 1700: "N", 1082: "D",
     1114: "P", 1184: "Z", 1186: "V", 114: "J", 3802: "J", 2950: "U", 2249: "C",
 }
-
-
-# ---- the server
-
-
-@contextlib.contextmanager
-def postgres():
-    """The address of a PostgreSQL of its own, with nothing in it."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
-    if not programs:
-        sys.exit("PostgreSQL is missing: apt-get install postgresql")
-    programs = programs[-1]
-    folder = Path(tempfile.mkdtemp(prefix="tributary-postgres-"))
-    # PostgreSQL does not run as root.
-    who = ["runuser", "--user", "postgres", "--"] if os.geteuid() == 0 else []
-    if who:
-        shutil.chown(folder, "postgres")
-
-    def run(program, *arguments):
-        subprocess.run([*who, programs / program, *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL)
-
-    data = folder / "data"
-    run("initdb", "--pgdata", data, "--username", "postgres", "--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "trust", "--no-sync")
-    settings = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c timezone=UTC"
-    run("pg_ctl", "--pgdata", data, "--wait", "--log", folder / "log", "--options", settings, "start")
-    try:
-        yield f"host={folder} user=postgres dbname=postgres"
-    finally:
-        run("pg_ctl", "--pgdata", data, "--mode", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fill(address):
@@ -158,7 +125,8 @@ def main(words):
     assert all(reason.strip() for reason in [*skipped.values(), *known.values()]), "every difference has a reason"
     failed = passed = 0
     met = set()
-    with postgres() as address:
+    with postgres() as folder:
+        address = f"host={folder} user=postgres dbname=postgres"
         fill(address)
         with psycopg.connect(address) as connection:
             ARRAYS.update(row[0] for row in connection.execute("SELECT typarray FROM pg_type WHERE typarray <> 0"))
