@@ -191,3 +191,19 @@ fn tables_that_are_always_empty_make_a_select_empty() {
         "SELECT c.oid FROM pg_class c LEFT JOIN pg_index i ON c.oid = i.indrelid"
     );
 }
+
+#[test]
+fn no_operand_is_written_twice() {
+    for (open, close) in [
+        ("generate_subscripts(ARRAY[", "], 1)"),
+        ("1 = ANY (ARRAY[(", ")::int])"),
+        ("(", " = ANY (ARRAY[x]))::int"),
+        ("1 <> ALL (ARRAY[(", ")::int])"),
+        ("(", " < ANY (ARRAY[x, y]))::int"),
+        ("(lower(", ") LIKE ANY (ARRAY['a', 'b']))::text"),
+    ] {
+        let sql = |levels: usize| format!("SELECT {}1{} FROM t", open.repeat(levels), close.repeat(levels));
+        let grown = rewritten(&sql(8)).len() - rewritten(&sql(7)).len();
+        assert!(grown < 100, "{open}#{close}: a level more is {grown} characters more");
+    }
+}

@@ -36,7 +36,8 @@ use datafusion::sql::sqlparser::ast::{
 pub use self::select_list::rewrite_select;
 
 use self::exec::SeriesExec;
-use super::ast::{call, cast, constant, last_name};
+use self::select_list::subscripts;
+use super::ast::{cast, constant, last_name};
 use super::functions::{INTERVAL, WALL, instant_type, is_text, sql_name};
 use crate::error::{Error, SqlState};
 
@@ -124,17 +125,14 @@ impl<'a> Call<'a> {
             }
         });
         let args = args.collect::<Result<Vec<SqlExpr>>>()?;
-        match (self.name.as_str(), args.as_slice()) {
-            ("generate_subscripts", [array, dimension]) => Ok(vec![
-                call("array_lower", vec![array.clone(), dimension.clone()]),
-                call("array_upper", vec![array.clone(), dimension.clone()]),
-            ]),
-            ("generate_subscripts", _) => {
-                let message = format!("{} takes an array and one of its dimensions", self.name);
-                Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into())
-            }
-            _ => Ok(args),
+        if self.name != "generate_subscripts" {
+            return Ok(args);
         }
+        let [array, dimension] = <[SqlExpr; 2]>::try_from(args).map_err(|_| {
+            let message = format!("{} takes an array and one of its dimensions", self.name);
+            DataFusionError::from(Error::new(SqlState::UNDEFINED_FUNCTION, message))
+        })?;
+        Ok(subscripts(array, dimension).into())
     }
 
     fn undefined(&self, given: &[DataType]) -> DataFusionError {
