@@ -24,6 +24,8 @@ use crate::sealed::Sealed;
 pub struct Parsed {
     /// The statement as the user wrote it, without the semicolon.
     pub text: String,
+    /// Where it begins in the query text; the places of its syntax tree count there.
+    pub start: Location,
     /// The whole query text: error positions count in it, as clients expect.
     pub source: Arc<str>,
     pub kind: Sealed<Kind>,
@@ -103,6 +105,8 @@ pub(super) fn byte_offset(text: &str, location: Location) -> usize {
 fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, mut tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
     complexity::check(&tokens)?;
     let (range, offset) = place(walk, &tokens);
+    let solid = tokens.iter().find(|token| !is_blank(&token.token));
+    let start = solid.map_or(Location::new(1, 1), |token| token.span.start);
     let statement_text = text[range].to_owned();
     let dialect = TributaryDialect;
     if is_about_transactions(&tokens) {
@@ -130,7 +134,7 @@ fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, mut tokens: Vec<TokenWithSpan
         complexity::check_with(&statement)?;
         Kind::Sql(Box::new(statement))
     };
-    Ok(Parsed { text: statement_text, source: Arc::clone(text), kind: Sealed::new(kind) })
+    Ok(Parsed { text: statement_text, start, source: Arc::clone(text), kind: Sealed::new(kind) })
 }
 
 /// Whether these are BEGIN, START TRANSACTION or SET TRANSACTION.

@@ -451,6 +451,7 @@ async fn prepare(
     let declared = data_types.iter().map(query::parameter_type).collect();
     let inner = Parsed {
         text: parsed.text.clone(),
+        start: parsed.start,
         source: Arc::clone(&parsed.source),
         kind: Sealed::new(Kind::Sql(Box::new(statement.clone()))),
     };
