@@ -12,6 +12,7 @@ use super::array_text;
 use super::ast::{call, cast, constant, folded, last_name, string_constant, take};
 use super::functions::{Quantifier, quantified_name};
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 
 /// Collations that compare bytes, as the engine does.
 const BYTE_COLLATIONS: [&str; 6] = ["default", "C", "POSIX", "c", "posix", "ucs_basic"];
@@ -46,7 +47,7 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             {
                 *op = plain;
             }
-            compare_by_item(expr);
+            compare_by_item(expr)?;
         }
         Expr::Function(function) => {
             strip_schema(&mut function.name);
@@ -126,24 +127,29 @@ fn compare_with_items(expr: &mut Expr, quantifier: Quantifier) {
 }
 
 /// `(a, b) = (c, d)` as `a = c AND b = d`, and `<>` as `a <> c OR b <> d`: so each item has a type of its own.
-fn compare_by_item(expr: &mut Expr) {
-    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else { return };
-    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return };
+///
+/// # Errors
+/// 54011 for more items than a row may have.
+fn compare_by_item(expr: &mut Expr) -> Result<()> {
+    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else {
+        return Ok(());
+    };
+    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return Ok(()) };
+    if lefts.len().max(rights.len()) > limits::COLUMNS {
+        let message = format!("ROW expressions can have at most {} entries", limits::COLUMNS);
+        return Err(Error::new(SqlState::TOO_MANY_COLUMNS, message));
+    }
     if lefts.len() != rights.len() {
-        return;
+        return Ok(());
     }
     let joint = if *op == BinaryOperator::Eq { BinaryOperator::And } else { BinaryOperator::Or };
     let pairs = std::mem::take(lefts).into_iter().zip(std::mem::take(rights));
     let compared =
         pairs.map(|(left, right)| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) });
-    let all = compared.reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: joint.clone(),
-        right: Box::new(right),
-    });
-    if let Some(all) = all {
+    if let Some(all) = balance::joined(compared.collect(), &joint) {
         *expr = Expr::Nested(Box::new(all));
     }
+    Ok(())
 }
 
 /// `x LIKE ANY (ARRAY[p, q])` as `x LIKE p OR x LIKE q` where `x` is a column and the patterns are few, so that what files
