@@ -121,8 +121,11 @@ pub fn drop(
 }
 
 /// The tag of ALTER TABLE or ALTER VIEW, which the parser reads as one statement.
-pub fn alter_tag(parsed: &Parsed) -> &'static str {
-    let is_view = parsed.text.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("view"));
+///
+/// Attached to it is its last token, or the word VIEW: that one stands before the name.
+pub fn alter_tag(alter: &AlterTable) -> &'static str {
+    let name = alter.name.0.first().and_then(ObjectNamePart::as_ident);
+    let is_view = name.is_some_and(|name| alter.end_token.0.span.start < name.span.start);
     if is_view { "ALTER VIEW" } else { "ALTER TABLE" }
 }
 
@@ -241,7 +244,7 @@ fn fold(ident: &Ident) -> String {
 mod tests {
     use tokio_util::sync::CancellationToken;
 
-    use super::super::parse::parse;
+    use super::super::parse::{Kind, parse};
     use super::*;
 
     #[test]
@@ -258,5 +261,21 @@ mod tests {
             of(&format!("SELECT 1;\n\nCREATE VIEW v AS -- why\n {query}")),
             (format!("-- why\n {query}"), 3, 18)
         );
+    }
+
+    #[test]
+    fn alter_view_is_told_from_alter_table_by_its_tokens() {
+        for (text, tag) in [
+            ("ALTER VIEW t RENAME TO u", "ALTER VIEW"),
+            ("ALTER /* x */ VIEW IF EXISTS t RENAME TO u", "ALTER VIEW"),
+            ("ALTER TABLE t RENAME TO view", "ALTER TABLE"),
+            ("ALTER TABLE view RENAME TO u", "ALTER TABLE"),
+            ("/* ALTER VIEW */ ALTER\nTABLE IF EXISTS t RENAME TO u;", "ALTER TABLE"),
+        ] {
+            let parsed = parse(text, &CancellationToken::new()).unwrap();
+            let Kind::Sql(statement) = &*parsed[0].kind else { panic!("{text}") };
+            let Statement::AlterTable(alter) = statement.as_ref() else { panic!("{text}") };
+            assert_eq!(alter_tag(alter), tag, "{text}");
+        }
     }
 }
