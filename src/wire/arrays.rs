@@ -128,6 +128,7 @@ mod tests {
     use datafusion::arrow::datatypes::Decimal128Type;
 
     use super::*;
+    use crate::limits;
 
     fn numerics(items: impl IntoIterator<Item = Option<(i128, i8)>>) -> Result<(DataType, Vec<Option<i128>>), Refused> {
         let mut read = Items::new();
@@ -169,6 +170,20 @@ mod tests {
         let ScalarValue::List(list) = items.finish(&DataType::Int32).unwrap() else { panic!("a list") };
         assert_eq!((list.len(), list.values().len(), list.values().null_count()), (1, 10_000, 3334));
         assert!(list.get_array_memory_size() < 10_000 * 8, "{}", list.get_array_memory_size());
+    }
+
+    #[test]
+    fn short_items_take_no_more_than_is_asked_for_them() {
+        let sent = "{1,NULL}".len() + "1,".len() * 100_000;
+        let mut items = Items::new();
+        for _ in 0..=100_000 {
+            items.push(Some(ScalarValue::Decimal128(Some(1), 38, 0))).unwrap();
+        }
+        items.push(None).unwrap();
+        let pieces: usize = items.done.iter().map(|piece| piece.get_array_memory_size()).sum();
+        let ScalarValue::List(list) = items.finish(&DataType::Int32).unwrap() else { panic!("a list") };
+        let taken = pieces + list.get_array_memory_size();
+        assert!(taken <= sent * limits::VALUE_BYTES_PER_SENT_BYTE, "{taken} bytes for {sent}");
     }
 
     #[test]
