@@ -8,6 +8,7 @@
 //! Some rules write an operand twice as well: `x BETWEEN a AND b` becomes two comparisons, and `coalesce(x, y)` a CASE
 //! that asks for `x` before it answers it. So a few dozen of them inside each other count as what they become.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use datafusion::arrow::datatypes::DataType;
@@ -91,6 +92,13 @@ impl Account {
         for input in plan.inputs() {
             below.push(self.columns(input, source)?);
         }
+        self.columns_over(plan, below, source)
+    }
+
+    /// The same over inputs whose columns are known; it has room of its own on the stack, which each step of a plan needs
+    /// only once.
+    #[inline(never)]
+    fn columns_over(&mut self, plan: &LogicalPlan, below: Vec<Columns>, source: &str) -> Result<Columns> {
         // By position: the branches of a UNION have names of their own.
         let by_place = matches!(plan, LogicalPlan::Union(_)).then(|| union(plan, &below));
         let mut read = Columns::new();
@@ -107,11 +115,12 @@ impl Account {
             _ => PutIn::Once,
         };
         let failed = |e| errors::from_datafusion(&e, source);
-        let schema = merge_schema(&plan.inputs());
+        let schema = LazyCell::new(|| merge_schema(&plan.inputs()));
+        let is_condition = |expr: &Expr| matches!(expr.get_type(&*schema), Ok(DataType::Boolean));
         let mut weights = vec![];
         let mut subqueries = vec![];
         plan.apply_expressions(|expr| {
-            weights.push(self.weigh(expr, (&read, &schema), put_in, &mut subqueries)?);
+            weights.push(self.weigh(expr, (&read, &is_condition), put_in, &mut subqueries)?);
             Ok(TreeNodeRecursion::Continue)
         })
         .map_err(failed)?;
@@ -128,7 +137,7 @@ impl Account {
     fn weigh(
         &mut self,
         expr: &Expr,
-        (read, schema): (&Columns, &DFSchema),
+        (read, is_condition): (&Columns, &dyn Fn(&Expr) -> bool),
         put_in: PutIn,
         subqueries: &mut Vec<LogicalPlan>,
     ) -> datafusion::error::Result<Weight> {
@@ -159,7 +168,7 @@ impl Account {
             .work(above);
             let mut place = 0;
             expr.apply_children(|child| {
-                open.push((child, above + own.depth, copies * copies_of(expr, place, schema)));
+                open.push((child, above + own.depth, copies * copies_of(expr, place, is_condition)));
                 place += 1;
                 Ok(TreeNodeRecursion::Continue)
             })?;
@@ -181,7 +190,7 @@ impl Account {
 }
 
 /// How often rules write an operand of an expression.
-fn copies_of(expr: &Expr, place: usize, schema: &DFSchema) -> f64 {
+fn copies_of(expr: &Expr, place: usize, is_condition: &dyn Fn(&Expr) -> bool) -> f64 {
     match expr {
         Expr::Between(Between { .. }) if place == 0 => 2.0,
         Expr::ScalarFunction(call)
@@ -194,7 +203,7 @@ fn copies_of(expr: &Expr, place: usize, schema: &DFSchema) -> f64 {
             if when_then_expr.len() < 3
                 && place < 2 * when_then_expr.len()
                 && place % 2 == 0
-                && matches!(when_then_expr[0].1.get_type(schema), Ok(DataType::Boolean)) =>
+                && is_condition(&when_then_expr[0].1) =>
         {
             3.0
         }

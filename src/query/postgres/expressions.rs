@@ -114,11 +114,6 @@ fn compare_with_items(expr: &mut Expr, quantifier: Quantifier) {
     if let Some(items) = string_constant(right).and_then(array_items) {
         **right = items;
     }
-    if let BinaryOperator::PGCustomBinaryOperator(parts) = compare_op
-        && let Some(plain) = plain_operator(parts)
-    {
-        *compare_op = plain;
-    }
     if !matches!(**right, Expr::Subquery(_))
         && let Some(function) = quantified_name(compare_op, quantifier)
     {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use datafusion::arrow::compute::kernels::boolean::{and_kleene, not, or_kleene};
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_nested::array_has::array_has_udf;
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -82,7 +83,7 @@ pub fn is_quantified(name: &str) -> bool {
 /// All of them.
 pub fn quantified() -> impl Iterator<Item = ScalarUDF> {
     FUNCTIONS.into_iter().map(|(name, op, quantifier)| {
-        let signature = Signature::array_and_element(Volatility::Immutable);
+        let signature = Signature::user_defined(Volatility::Immutable);
         ScalarUDF::new_from_impl(Quantified { name, op, quantifier, signature })
     })
 }
@@ -104,12 +105,32 @@ impl ScalarUDFImpl for Quantified {
         &self.signature
     }
 
+    /// The items and the value in the type that the operator brings them to; where there is none, [`Self::return_type`]
+    /// says so.
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [list, value] = types else { return plan_err!("{} takes a list and a value", self.name) };
+        let Some(field) = item_field(list) else { return Ok(types.to_vec()) };
+        let Some(common) = comparison_coercion(field.data_type(), value) else { return Ok(types.to_vec()) };
+        // NULL beside nothing but NULL is a text, as everywhere.
+        let common = if common.is_null() { DataType::Utf8 } else { common };
+        let field = Arc::new(field.as_ref().clone().with_data_type(common.clone()));
+        let list = match list {
+            DataType::LargeList(_) => DataType::LargeList(field),
+            _ => DataType::List(field),
+        };
+        Ok(vec![list, common])
+    }
+
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        let [_, value] = types else { return plan_err!("{} takes a list and a value", self.name) };
-        if self.takes_patterns() && !is_text(value) && !value.is_null() {
-            let of = sql_name(&Field::new("", value.clone(), true));
-            let message = format!("operator does not exist: {of} {} {of}", self.op);
-            return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into());
+        let [list, value] = types else { return plan_err!("{} takes a list and a value", self.name) };
+        if list.is_null() {
+            return Ok(DataType::Boolean);
+        }
+        let item = item_field(list).ok_or_else(|| no_array(list))?.data_type();
+        if !item.equals_datatype(value) || (self.takes_patterns() && !is_text(value)) {
+            let named = |of: &DataType| sql_name(&Field::new("", of.clone(), true));
+            let message = format!("operator does not exist: {} {} {}", named(value), self.op, named(item));
+            return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).with_hint("Cast one of them.").into());
         }
         Ok(DataType::Boolean)
     }
@@ -240,6 +261,14 @@ fn simplified(expr: Expr) -> ExprSimplifyResult {
     ExprSimplifyResult::Simplified(expr)
 }
 
+/// The items of a type of lists.
+fn item_field(list: &DataType) -> Option<&FieldRef> {
+    match list {
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => Some(field),
+        _ => None,
+    }
+}
+
 /// The items of the list in a row; `None` where it is NULL.
 fn items(lists: &ArrayRef, row: usize) -> Result<Option<ArrayRef>> {
     if lists.is_null(row) {
@@ -249,10 +278,13 @@ fn items(lists: &ArrayRef, row: usize) -> Result<Option<ArrayRef>> {
         DataType::List(_) => lists.as_list::<i32>().value(row),
         DataType::LargeList(_) => lists.as_list::<i64>().value(row),
         DataType::FixedSizeList(..) => lists.as_fixed_size_list().value(row),
-        other => {
-            let of = sql_name(&Field::new("", other.clone(), true));
-            let message = format!("op ANY/ALL (array) requires array on right side, not {of}");
-            return Err(DataFusionError::from(Error::new(SqlState::WRONG_OBJECT_TYPE, message)));
-        }
+        other => return Err(no_array(other)),
     }))
+}
+
+fn no_array(given: &DataType) -> DataFusionError {
+    let given = sql_name(&Field::new("", given.clone(), true));
+    Error::new(SqlState::WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires array on right side")
+        .with_detail(format!("It has type {given}."))
+        .into()
 }
