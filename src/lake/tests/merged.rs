@@ -109,7 +109,8 @@ async fn the_first_of_an_order_is_the_first_over_all_generations() {
     let table = three_generations().await;
     for partitions in [1, 4] {
         let context = table.session(partitions, 100).await;
-        for order in ["event_time", "event_time desc", "user_id, event_time", "user_id desc, event_time desc", "place"] {
+        for order in ["event_time", "event_time desc", "user_id, event_time", "user_id desc, event_time desc", "place"]
+        {
             for (call, rest) in [
                 (format!("first_value(place order by {order}), last_value(event order by {order})"), ""),
                 (format!("first_value(place order by {order})"), "where user_id = 0"),

@@ -53,7 +53,13 @@ impl Hash for Attribution {
 impl Attribution {
     /// The function as it is registered.
     pub fn new(answer: Answer) -> Self {
-        Self { answer, call: None, is_pooled: false, counters: None, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            answer,
+            call: None,
+            is_pooled: false,
+            counters: None,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     /// The function with its constants in place.

@@ -183,8 +183,7 @@ impl<A: Worth> Evaluator<A> {
         let ties: Option<Vec<u32>> =
             tie_ranks.map(|ties| order.iter().map(|&index| ties.ranks[batch.ties[index] as usize]).collect());
         let user = User { at_us: &at_us, kinds: &kinds, channels: &channels, ties: ties.as_deref(), values: &values };
-        let plan =
-            call.spec.resolve(|label| known.known(label).map(|code| channel_ranks.ranks[code as usize]));
+        let plan = call.spec.resolve(|label| known.known(label).map(|code| channel_ranks.ranks[code as usize]));
         per_row(&plan, &user, scratch, |total| {
             if let Some(touch) = total.touch_row {
                 let row = batch.rows[order[touch]] as usize;

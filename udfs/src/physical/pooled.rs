@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{NullHandling, Result, ScalarValue};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
@@ -47,7 +47,8 @@ impl Asked {
         let adds_up = |function: &Arc<AggregateFunctionExpr>| {
             function.fun().name() == "sum" && !function.is_distinct() && function.order_bys().is_empty()
         };
-        let reads_rows = aggregate.mode().input_mode() == datafusion::physical_plan::aggregates::AggregateInputMode::Raw;
+        let reads_rows =
+            aggregate.mode().input_mode() == datafusion::physical_plan::aggregates::AggregateInputMode::Raw;
         if !reads_rows || aggregate.aggr_expr().is_empty() || !aggregate.aggr_expr().iter().all(adds_up) {
             return None;
         }
@@ -56,13 +57,13 @@ impl Asked {
         Some(Self { labels, sums: aggregate.aggr_expr().iter().flat_map(|it| it.expressions()).collect() })
     }
 
-    /// The same over what a projection reads.
-    fn below(&self, projection: &ProjectionExec) -> Result<Self> {
+    /// The same over an operator's input, where its columns are these expressions.
+    fn below(&self, columns: &[Arc<dyn PhysicalExpr>]) -> Result<Self> {
         let over = |expr: &Arc<dyn PhysicalExpr>| {
-            let inlined = Arc::clone(expr).transform_up(|part| {
+            let inlined = Arc::clone(expr).transform_down(|part| {
                 let index = part.downcast_ref::<Column>().map(Column::index);
-                Ok(match index.and_then(|index| projection.expr().get(index)) {
-                    Some(projected) => Transformed::yes(Arc::clone(&projected.expr)),
+                Ok(match index.and_then(|index| columns.get(index)) {
+                    Some(expr) => Transformed::new(Arc::clone(expr), true, TreeNodeRecursion::Jump),
                     None => Transformed::no(part),
                 })
             });
@@ -84,12 +85,15 @@ impl Asked {
 /// The operators from here down to the aggregation of totals, which pools its users; `None` where it may not.
 fn below(plan: &Arc<dyn ExecutionPlan>, asked: Asked) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let input = if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        below(projection.input(), asked.below(projection)?)?
-    } else if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let is_plain = filter.projection().is_none() && filter.fetch().is_none();
-        let Asked { mut labels, sums } = asked;
-        labels.push(Arc::clone(filter.predicate()));
-        if is_plain { below(filter.input(), Asked { labels, sums })? } else { None }
+        let columns: Vec<_> = projection.expr().iter().map(|projected| Arc::clone(&projected.expr)).collect();
+        below(projection.input(), asked.below(&columns)?)?
+    } else if let Some(filter) = plan.downcast_ref::<FilterExec>().filter(|filter| filter.fetch().is_none()) {
+        let fields = filter.input().schema();
+        let shown = filter.projection().as_ref().map_or((0..fields.fields().len()).collect(), |shown| shown.to_vec());
+        let columns = shown.iter().map(|&index| Arc::new(Column::new(fields.field(index).name(), index)) as _);
+        let mut asked = asked.below(&columns.collect::<Vec<_>>())?;
+        asked.labels.push(Arc::clone(filter.predicate()));
+        below(filter.input(), asked)?
     } else if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
         match elements(unnest).filter(|elements| asked.is_of(*elements)) {
             Some(elements) => pooled_below(unnest.input(), elements)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{and_kleene, prep_null_mask_filter};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
@@ -55,7 +55,10 @@ impl Table {
         let keys = self.keys(rows)?;
         let chosen = self.aggregation.rows.as_ref().map(|rows_of| condition(rows_of, rows)).transpose()?;
         let count = chosen.as_ref().map_or(rows.num_rows(), BooleanArray::true_count);
-        let chosen = chosen.filter(|_| count < rows.num_rows()).map(|chosen| prep_null_mask_filter(&chosen));
+        let chosen = chosen.filter(|_| count < rows.num_rows()).map(|chosen| match chosen.null_count() {
+            0 => chosen,
+            _ => prep_null_mask_filter(&chosen),
+        });
         match (&mut self.users, &chosen) {
             (Users::Sorted(runs), Some(chosen)) => {
                 runs.number(&keys, Some(chosen.values()), &mut self.user_of_row)?;

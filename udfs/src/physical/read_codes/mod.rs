@@ -97,9 +97,10 @@ fn with_channels_as_codes(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dy
     }
     let Some(input) = with_codes(&chain, &channels)? else { return Ok(None) };
     let schema = input.schema();
-    let functions = aggregate.aggr_expr().iter().map(|it| {
-        rebuilt(it, it.fun().clone(), it.expressions().to_vec(), it.order_bys().to_vec(), &schema)
-    });
+    let functions = aggregate
+        .aggr_expr()
+        .iter()
+        .map(|it| rebuilt(it, it.fun().clone(), it.expressions().to_vec(), it.order_bys().to_vec(), &schema));
     let functions = functions.collect::<Result<Vec<_>>>()?;
     let (keys, filters) = (aggregate.group_expr().clone(), aggregate.filter_expr().to_vec());
     let read = AggregateExec::try_new(*aggregate.mode(), keys, functions, filters, input, schema)?;
@@ -122,7 +123,8 @@ fn channels(aggregate: &AggregateExec) -> Vec<usize> {
         others.extend(function.order_bys().iter().flat_map(|by| collect_columns(&by.expr)));
     }
     let conditions = aggregate.filter_expr().iter().flatten().cloned();
-    others.extend(aggregate.group_expr().input_exprs().into_iter().chain(conditions).flat_map(|it| collect_columns(&it)));
+    others
+        .extend(aggregate.group_expr().input_exprs().into_iter().chain(conditions).flat_map(|it| collect_columns(&it)));
     channels.retain(|channel| others.iter().all(|other| other.index() != *channel));
     channels
 }
