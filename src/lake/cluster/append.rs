@@ -94,7 +94,7 @@ async fn write_generation(
     drop(heads);
     let keys = Keys::try_new(&shape.schema, &manifest.user_key, &manifest.time_key)?;
     let points = split_points(manifest, &shape.schema, &keys, change.shown())?;
-    let generation = manifest.generation + 1;
+    let generation = change.next_generation();
     let work = Arc::new(Work {
         keys,
         shape,
@@ -102,7 +102,7 @@ async fn write_generation(
         spill_folder: change.spill_folder(),
         table_folder: change.table_folder(),
         range_count: points.bucket_count(),
-        generation,
+        generation: generation.clone(),
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
@@ -117,7 +117,7 @@ async fn write_generation(
         row_count,
         user_count: sum(|file| file.user_count),
         range_count: files.len(),
-        generation: if files.is_empty() { manifest.generation } else { generation },
+        generation: if files.is_empty() { manifest.generation } else { generation.number },
         source_byte_count: source.byte_count(),
         byte_count: sum(|file| file.byte_count),
     };
@@ -125,7 +125,7 @@ async fn write_generation(
         return Ok((None, report));
     }
     let all = manifest.files.iter().cloned().chain(files).collect();
-    Ok((Some(manifest.with_files(all, generation)), report))
+    Ok((Some(manifest.with_files(all, generation.number)), report))
 }
 
 fn check_keys(manifest: &Manifest, options: &AppendOptions) -> Result<()> {

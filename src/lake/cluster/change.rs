@@ -15,9 +15,10 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt, PutMode};
 
-use super::carry::{is_range_file, remote, send};
+use super::carry::{remote, send};
 use super::lease::{Lease, Pace, put_if, version};
 use super::meter::{ClusterMeter, ClusterPhase};
+use super::names::{Generation, Run, is_range_file};
 use super::target::UNFINISHED_NAME;
 use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};
@@ -33,6 +34,7 @@ const MAKE_IT: &str = "Make the table first: tributary cluster SOURCE TARGET.";
 /// A table that one run changes.
 pub(in crate::lake) struct Change {
     shown: String,
+    run: Run,
     place: Arc<Place>,
     manifest: Manifest,
     /// The version of the manifest that is replaced.
@@ -69,6 +71,7 @@ impl Change {
         if place.is_file || read_version(place.store.as_ref(), &place.path, shown).await?.is_none() {
             return Err(no_table());
         }
+        let run = Run::new()?;
         let (working, home, left) = if place.is_local {
             let broken = |error: object_store::Error| not_a_place(shown, &error.to_string());
             let folder = LocalFileSystem::new().path_to_filesystem(&place.path).map_err(broken)?;
@@ -78,14 +81,13 @@ impl Change {
             (working, Home::Folder(folder), left.map(|(left, _)| left))
         } else {
             let working = WorkingFolder::temporary(shown)?;
-            let run = format!("{}-{:?}", std::process::id(), std::time::SystemTime::now());
             let (lease, left) = Lease::take(&place.store, &place.path, shown, &run, pace).await?;
             (working, Home::Bucket(lease), left)
         };
         // Another run may have changed it until we had it.
         let read = read_version(place.store.as_ref(), &place.path, shown).await?;
         let (manifest, seen) = read.ok_or_else(no_table)?;
-        let change = Self { shown: shown.to_owned(), place, manifest, seen, working, home };
+        let change = Self { shown: shown.to_owned(), run, place, manifest, seen, working, home };
         change.clean(left).await?;
         Ok(change)
     }
@@ -100,6 +102,11 @@ impl Change {
 
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The generation that this run makes.
+    pub(super) fn next_generation(&self) -> Generation {
+        self.run.generation(self.manifest.generation + 1)
     }
 
     pub(super) fn spill_folder(&self) -> PathBuf {
@@ -149,27 +156,43 @@ impl Change {
             self.replace_manifest(next).await
         };
         if let Err(error) = published.await {
-            if self.is_unchanged(next).await {
-                // The marker says the same to the next run, if this cannot be done now.
-                for name in &arriving {
-                    let _ = self.remove(name).await;
-                }
-                let _ = self.unmark().await;
-            }
+            self.take_back(&arriving).await;
             return Err(error);
         }
         if !leaving.is_empty() {
             tokio::time::sleep(kept).await;
         }
         let removed = async {
+            self.confirm().await?;
             for name in &leaving {
                 self.remove(name).await?;
             }
             self.unmark().await
         };
-        removed.await.map_err(|error| {
-            error.with_hint("The table has changed; the next run on it removes what is left of the one before.")
-        })
+        match removed.await {
+            // Another run took this one for dead, and has removed what the marker names.
+            Err(error) if error.state == SqlState::OBJECT_IN_USE => Ok(()),
+            removed => removed.map_err(|error| {
+                error.with_hint("The table has changed; the next run on it removes what is left of the one before.")
+            }),
+        }
+    }
+
+    /// Removes what was brought, if it is surely not of the table: an answer of the store may be lost, and the manifest
+    /// be replaced. The files are this run's alone, so whoever has the marker now needs none of them. What cannot be
+    /// removed is left to the next run, with the marker that names it.
+    async fn take_back(self, arriving: &[String]) {
+        let now = read_version(self.place.store.as_ref(), &self.place.path, &self.shown).await;
+        let Ok(Some((manifest, _))) = now else { return };
+        if manifest.files.iter().any(|file| arriving.contains(&file.path)) {
+            return;
+        }
+        for name in arriving {
+            if self.remove(name).await.is_err() {
+                return;
+            }
+        }
+        let _ = self.unmark().await;
     }
 
     /// Leaves the table as it is.
@@ -182,9 +205,17 @@ impl Change {
         match &self.home {
             Home::Bucket(lease) => lease.name(arriving, leaving).await,
             Home::Folder(_) => {
-                let marker = Pending { arriving, leaving, ..Pending::new(std::process::id().to_string()) };
+                let marker = Pending { arriving, leaving, ..Pending::new(self.run.name().to_owned()) };
                 self.put_file(PENDING_NAME, &marker.to_json()?).await
             }
+        }
+    }
+
+    /// Fails with 55006 if another run has taken the table.
+    async fn confirm(&self) -> Result<()> {
+        match &self.home {
+            Home::Bucket(lease) => lease.confirm().await,
+            Home::Folder(_) => Ok(()),
         }
     }
 
@@ -197,6 +228,8 @@ impl Change {
 
     async fn bring(&self, names: &[String], meter: &ClusterMeter) -> Result<()> {
         for name in names {
+            // A marker that is not ours would not name the file.
+            self.confirm().await?;
             let made = self.table_folder().join(name);
             let to = self.place.path.clone().join(name.as_str());
             match &self.home {
@@ -215,19 +248,12 @@ impl Change {
     async fn replace_manifest(&self, next: &Manifest) -> Result<()> {
         match &self.home {
             Home::Folder(_) => self.put_file(MANIFEST_NAME, &next.to_json()?).await,
-            Home::Bucket(lease) => {
-                lease.check()?;
+            Home::Bucket(_) => {
                 let (store, path) = (self.place.store.as_ref(), self.place.path.clone().join(MANIFEST_NAME));
                 put_if(store, &path, &self.shown, next.to_json()?, PutMode::Update(version(&self.seen))).await?;
                 Ok(())
             }
         }
-    }
-
-    /// Whether the table is surely not `next`: an answer of the store may be lost, and what was asked for be done.
-    async fn is_unchanged(&self, next: &Manifest) -> bool {
-        let now = read_version(self.place.store.as_ref(), &self.place.path, &self.shown).await;
-        matches!(now, Ok(Some((manifest, _))) if manifest != *next)
     }
 
     /// Puts a file into the folder, whole and safe on the disk, in the place of one that may be there.

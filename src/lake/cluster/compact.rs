@@ -25,12 +25,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::carry::range_file;
 use super::change::Change;
 use super::file::RangeWriter;
 use super::fit::TableColumns;
 use super::keys::Keys;
 use super::meter::{ClusterMeter, ClusterPhase};
+use super::names::Generation;
 use super::shape::Shape;
 use super::source::said;
 use crate::error::{Error, Result, SqlState};
@@ -154,8 +154,8 @@ async fn merge_ranges(
         report.byte_count += merged.iter().map(|file| file.byte_count).sum::<u64>();
         files.extend(merged);
     }
-    report.generation = merging.generation;
-    Ok((Some(manifest.with_files(files, merging.generation)), report))
+    report.generation = merging.generation.number;
+    Ok((Some(manifest.with_files(files, merging.generation.number)), report))
 }
 
 /// What the merging of a range needs.
@@ -167,7 +167,7 @@ struct MergingRanges {
     keys: Keys,
     shape: Shape,
     ordering: LexOrdering,
-    generation: u64,
+    generation: Generation,
     meter: Arc<ClusterMeter>,
     /// By its path, what a scan reads a file by.
     files: HashMap<Path, PartitionedFile>,
@@ -196,7 +196,7 @@ impl MergingRanges {
             keys,
             shape,
             ordering,
-            generation: manifest.generation + 1,
+            generation: change.next_generation(),
             meter: Arc::clone(meter),
             table,
         })
@@ -205,7 +205,7 @@ impl MergingRanges {
     /// Merges the files of one range, from the oldest to the newest.
     async fn merge(&self, files: &[ManifestFile]) -> Result<ManifestFile> {
         let range = files.first().map_or(0, |file| file.range);
-        let name = range_file(range, self.generation);
+        let name = self.generation.file(range);
         let path = self.made.join(&name);
         let mut writer = RangeWriter::create(&path, &self.keys, &self.shape)?;
         let mut rows = self.rows(range, files)?;
@@ -216,7 +216,7 @@ impl MergingRanges {
             writer.write(&batch)?;
             self.meter.advance(batch.num_rows() as u64)?;
         }
-        writer.finish(name, range, self.generation)
+        writer.finish(name, range, self.generation.number)
     }
 
     fn rows(&self, range: usize, files: &[ManifestFile]) -> Result<SendableRecordBatchStream> {

@@ -17,6 +17,7 @@ mod fit;
 mod keys;
 mod lease;
 mod meter;
+mod names;
 mod ranges;
 mod route;
 mod shape;
@@ -38,7 +39,8 @@ use futures::StreamExt;
 use tokio::task::{JoinError, JoinSet};
 
 use keys::{Level, Points};
-use ranges::{FIRST_GENERATION, equal_ranges, write_ranges};
+use names::Generation;
+use ranges::{equal_ranges, write_ranges};
 use route::Router;
 use shape::Shape;
 use shelf::{Allowance, Bucket, Filler, Shelf};
@@ -119,7 +121,7 @@ struct Work {
     spill_folder: PathBuf,
     table_folder: PathBuf,
     range_count: usize,
-    generation: u64,
+    generation: Generation,
     thread_count: usize,
     /// Rows of waiting buckets in memory, all together.
     allowance: Arc<Allowance>,
@@ -159,7 +161,7 @@ pub async fn cluster(
         spill_folder: target.spill_folder(),
         table_folder: target.table_folder(),
         range_count: range_count(&source, options),
-        generation: FIRST_GENERATION,
+        generation: Generation::first(),
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
@@ -178,7 +180,7 @@ pub async fn cluster(
         user_key: options.user_key.clone(),
         time_key: options.time_key.clone(),
         order: vec![options.user_key.clone(), options.time_key.clone()],
-        generation: FIRST_GENERATION,
+        generation: work.generation.number,
         row_count,
         // Files come in the order of their ranges, so each begins with the user that cuts it off from the one before.
         split_points: files.iter().skip(1).filter_map(|file| file.user_min.clone()).collect(),

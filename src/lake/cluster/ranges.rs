@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::Work;
-use super::carry::range_file;
 use super::file::RangeWriter;
 use super::keys::{Level, sorted};
 use super::shelf::Bucket;
@@ -21,9 +20,6 @@ const GATHERED_ROWS: usize = 64 * 1024;
 
 /// A bucket of more than so many times a range's share is cut again.
 const SHARES_OF_LARGE_BUCKET: u64 = 2;
-
-/// The first generation of a table.
-pub(super) const FIRST_GENERATION: u64 = 1;
 
 /// Buckets that become one file.
 pub(super) struct Range {
@@ -125,13 +121,13 @@ impl Work {
     }
 
     fn write_range(&self, range: Range) -> Result<ManifestFile> {
-        let name = range_file(range.index, self.generation);
+        let name = self.generation.file(range.index);
         let path = self.table_folder.join(&name);
         let mut writer = RangeWriter::create(&path, &self.keys, &self.shape)?;
         for bucket in range.buckets {
             self.sort(bucket, &mut |batch| writer.write(batch))?;
         }
-        writer.finish(name, range.index, self.generation)
+        writer.finish(name, range.index, self.generation.number)
     }
 
     /// Gives the rows of a bucket in the order of the table; a bucket that memory does not hold is cut until it does.

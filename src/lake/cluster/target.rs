@@ -14,8 +14,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::carry::{is_range_file, remote, send};
+use super::carry::{remote, send};
 use super::meter::{ClusterMeter, ClusterPhase};
+use super::names::is_range_file;
 use super::source::Source;
 use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};

@@ -1,0 +1,86 @@
+//! Runs on a bucket that stand still, and stores whose answers are lost.
+
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::faulty::{Faulty, Paused};
+use super::generations::{append_options, batch_of, compact_options};
+use super::publishing::{begin, bucket, held, table};
+use super::*;
+use crate::lake::cluster::{append_to, compact_in};
+use crate::lake::manifest::{MANIFEST_NAME, Manifest};
+
+/// Appends a folder to the table in the bucket.
+async fn append_in(store: &Arc<dyn ObjectStore>, source: &Path) -> Result<(), Error> {
+    let runtime = Arc::new(RuntimeEnv::default());
+    let change = begin(store, &runtime).await?;
+    append_to(change, &runtime, source.to_str().unwrap(), &append_options(), &Arc::default()).await?;
+    Ok(())
+}
+
+async fn compact_all(store: &Arc<dyn ObjectStore>) -> Result<(), Error> {
+    let runtime = Arc::new(RuntimeEnv::default());
+    let change = begin(store, &runtime).await?;
+    compact_in(change, &runtime, &compact_options(), &Arc::default()).await?;
+    Ok(())
+}
+
+/// How many rows the table has. All that lies in the bucket is of it.
+async fn rows_of_all_files(store: &Arc<dyn ObjectStore>) -> usize {
+    let (rows, mut names) = held(store).await;
+    let manifest = store.get(&StorePath::from("shop/events").join(MANIFEST_NAME)).await.unwrap();
+    let manifest = Manifest::from_json(&manifest.bytes().await.unwrap(), "the manifest").unwrap();
+    let mut expected: Vec<String> = manifest.files.into_iter().map(|file| file.path).collect();
+    expected.push(MANIFEST_NAME.to_owned());
+    expected.sort();
+    names.sort();
+    assert_eq!(names, expected);
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_a_run_stands_still_what_another_one_made_meanwhile_stays() {
+    let table = table().await;
+    let source = table.folder.path().join("sources/2");
+    let mut seen = Vec::new();
+    for changes in 0..100 {
+        let store = bucket(&table).await;
+        let pause = Paused::after(changes);
+        let slow_store = Faulty::over(&store, &pause);
+        let from = source.clone();
+        let mut slow = tokio::spawn(async move { append_in(&slow_store, &from).await });
+        tokio::select! {
+            () = pause.stands() => {}
+            done = &mut slow => {
+                done.unwrap().unwrap();
+                break;
+            }
+        }
+        // The second one takes the first for dead: both began with the same table, or the first had changed it.
+        let appended = if changes % 2 == 0 {
+            append_in(&store, &source).await.unwrap();
+            15
+        } else {
+            compact_all(&store).await.unwrap();
+            0
+        };
+        pause.go_on();
+        let done = slow.await.unwrap();
+        let rows = rows_of_all_files(&store).await;
+        let slow_rows = match &done {
+            Ok(()) => 15,
+            Err(error) => {
+                assert_eq!(error.state.0, "55006", "{changes}: {error}");
+                0
+            }
+        };
+        assert_eq!(rows, 60 + appended + slow_rows, "{changes}");
+        seen.push(done.is_ok());
+        // Nothing is in the way of the next one.
+        append_in(&store, &source).await.unwrap();
+        assert_eq!(rows_of_all_files(&store).await, rows + 15, "{changes}");
+    }
+    // Before it took the table, in the middle, and when it had changed the table.
+    assert!(seen.first() == Some(&true) && seen.contains(&false) && seen.last() == Some(&true), "{seen:?}");
+    assert!(seen.iter().filter(|is_done| !**is_done).count() > 3, "{seen:?}");
+}
