@@ -23,7 +23,7 @@ use super::target::UNFINISHED_NAME;
 use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::listing::list_files;
-use crate::lake::manifest::{MANIFEST_NAME, Manifest, ManifestFile, read_version};
+use crate::lake::manifest::{MANIFEST_NAME, Manifest, ManifestFile, read_manifest, read_version};
 use crate::lake::pending::{PENDING_NAME, Pending, read_pending};
 use crate::lake::scan::LakeProvider;
 use crate::lake::spec::{Place, not_a_place};
@@ -150,13 +150,20 @@ impl Change {
         meter.begin(ClusterPhase::Publishing, Some(arriving.iter().map(|file| file.byte_count).sum()));
         let names = |files: &[&ManifestFile]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
         let (arriving, leaving) = (names(&arriving), names(&leaving));
-        let published = async {
+        let brought = async {
             self.mark(arriving.clone(), leaving.clone()).await?;
-            self.bring(&arriving, meter).await?;
-            self.replace_manifest(next).await
+            self.bring(&arriving, meter).await
         };
-        if let Err(error) = published.await {
+        if let Err(error) = brought.await {
             self.take_back(&arriving).await;
+            return Err(error);
+        }
+        if let Err(error) = self.replace_manifest(next, &arriving).await {
+            // Without an answer of the store the manifest may still come. Then the files are needed, else the next run
+            // removes them.
+            if error.state == SqlState::OBJECT_IN_USE || matches!(self.home, Home::Folder(_)) {
+                self.take_back(&arriving).await;
+            }
             return Err(error);
         }
         if !leaving.is_empty() {
@@ -178,13 +185,11 @@ impl Change {
         }
     }
 
-    /// Removes what was brought, if it is surely not of the table: an answer of the store may be lost, and the manifest
-    /// be replaced. The files are this run's alone, so whoever has the marker now needs none of them. What cannot be
-    /// removed is left to the next run, with the marker that names it.
+    /// Removes what was brought, unless it is of the table, or nobody can say so. The files are this run's alone, so
+    /// whoever has the marker now needs none of them. What cannot be removed is left to the next run, with the marker
+    /// that names it.
     async fn take_back(self, arriving: &[String]) {
-        let now = read_version(self.place.store.as_ref(), &self.place.path, &self.shown).await;
-        let Ok(Some((manifest, _))) = now else { return };
-        if manifest.files.iter().any(|file| arriving.contains(&file.path)) {
+        if !matches!(self.is_of_table(arriving).await, Ok(false)) {
             return;
         }
         for name in arriving {
@@ -245,15 +250,24 @@ impl Change {
         self.sync()
     }
 
-    async fn replace_manifest(&self, next: &Manifest) -> Result<()> {
-        match &self.home {
-            Home::Folder(_) => self.put_file(MANIFEST_NAME, &next.to_json()?).await,
-            Home::Bucket(_) => {
-                let (store, path) = (self.place.store.as_ref(), self.place.path.clone().join(MANIFEST_NAME));
-                put_if(store, &path, &self.shown, next.to_json()?, PutMode::Update(version(&self.seen))).await?;
-                Ok(())
-            }
+    /// Makes `next` the table, in one moment. Fails with 55006 if the table is no more the one that the run began with.
+    async fn replace_manifest(&self, next: &Manifest, arriving: &[String]) -> Result<()> {
+        if let Home::Folder(_) = &self.home {
+            return self.put_file(MANIFEST_NAME, &next.to_json()?).await;
         }
+        let (store, path) = (self.place.store.as_ref(), self.place.path.clone().join(MANIFEST_NAME));
+        match put_if(store, &path, &self.shown, next.to_json()?, PutMode::Update(version(&self.seen))).await {
+            Ok(_) => Ok(()),
+            // The answer may have been lost, and the second try be refused because the first one was not.
+            Err(_) if matches!(self.is_of_table(arriving).await, Ok(true)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the manifest that is there names files of this run.
+    async fn is_of_table(&self, names: &[String]) -> Result<bool> {
+        let now = read_manifest(self.place.store.as_ref(), &self.place.path, &self.shown).await?;
+        Ok(now.is_some_and(|manifest| manifest.files.iter().any(|file| names.contains(&file.path))))
     }
 
     /// Puts a file into the folder, whole and safe on the disk, in the place of one that may be there.

@@ -22,6 +22,9 @@ use super::working::in_use;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::pending::{PENDING_NAME, Pending, read_pending};
 
+/// How often a run asks again a store that refused what was the run's own: once is enough for an answer that was lost.
+const ATTEMPTS: usize = 3;
+
 /// How often a run says that it is at work, and how long another one waits for that.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::lake) struct Pace {
@@ -44,7 +47,7 @@ pub(super) struct Lease {
 
 struct Held {
     store: Arc<dyn ObjectStore>,
-    path: Path,
+    folder: Path,
     shown: String,
     /// What the marker says, and the version of it that is ours.
     marker: Mutex<(Pending, UpdateVersion)>,
@@ -62,7 +65,6 @@ impl Lease {
         run: &Run,
         pace: Pace,
     ) -> Result<(Self, Option<Pending>)> {
-        let (path, pending) = (folder.clone().join(PENDING_NAME), Pending::new(run.name().to_owned()));
         let (left, mode) = match read_pending(store.as_ref(), folder, shown).await? {
             None => (None, PutMode::Create),
             Some((left, seen)) => {
@@ -79,11 +81,12 @@ impl Lease {
             }
         };
         // Until it is cleaned up, what was left stays named.
-        let kept = Pending { run: pending.run, ..left.clone().unwrap_or(Pending::new(String::new())) };
-        let version = put(store.as_ref(), &path, shown, &kept, mode).await?;
+        let ours = Pending::new(run.name().to_owned());
+        let kept = left.clone().map_or(ours.clone(), |left| Pending { run: ours.run, ..left });
+        let version = put(store.as_ref(), folder, shown, &kept, mode).await?;
         let held = Arc::new(Held {
             store: Arc::clone(store),
-            path,
+            folder: folder.clone(),
             shown: shown.to_owned(),
             marker: Mutex::new((kept, version)),
             is_lost: AtomicBool::new(false),
@@ -108,7 +111,7 @@ impl Lease {
         // Stores delete without a condition. But whoever finds the marker that was just confirmed waits for as long as
         // a run may be silent, and who is robbed of his marker nevertheless is told, and changes nothing.
         self.confirm().await?;
-        match self.held.store.delete(&self.held.path).await {
+        match self.held.store.delete(&self.held.folder.clone().join(PENDING_NAME)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(remote(&self.held.shown, &error)),
         }
@@ -142,7 +145,7 @@ impl Held {
         pending.beat += 1;
         change(&mut pending);
         let mode = PutMode::Update(marker.1.clone());
-        let put = put(self.store.as_ref(), &self.path, &self.shown, &pending, mode).await;
+        let put = put(self.store.as_ref(), &self.folder, &self.shown, &pending, mode).await;
         let is_lost = put.as_ref().is_err_and(|error| error.state == SqlState::OBJECT_IN_USE);
         self.is_lost.store(is_lost, Relaxed);
         *marker = (pending, put?);
@@ -150,14 +153,30 @@ impl Held {
     }
 }
 
+/// Puts the marker of a run on a condition. Fails with 55006 if another run was faster.
+///
+/// The answer to an earlier try may have been lost, and the marker be ours already, in another version than we know.
+/// So who is refused looks whose it is.
 async fn put(
     store: &dyn ObjectStore,
-    path: &Path,
+    folder: &Path,
     shown: &str,
     pending: &Pending,
-    mode: PutMode,
+    mut mode: PutMode,
 ) -> Result<UpdateVersion> {
-    put_if(store, path, shown, pending.to_json()?, mode).await
+    for _ in 0..ATTEMPTS {
+        let refused = match put_if(store, &folder.clone().join(PENDING_NAME), shown, pending.to_json()?, mode).await {
+            Err(error) if error.state == SqlState::OBJECT_IN_USE => error,
+            put => return put,
+        };
+        match read_pending(store, folder, shown).await? {
+            Some((there, seen)) if there == *pending => return Ok(version(&seen)),
+            Some((there, seen)) if there.run == pending.run => mode = PutMode::Update(version(&seen)),
+            _ => return Err(refused),
+        }
+    }
+    let message = format!("could not write to '{shown}': the store says of an object that it changed, and it did not");
+    Err(Error::new(SqlState::IO_ERROR, message))
 }
 
 /// Puts an object on a condition. Fails with 55006 if it does not hold.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
     PutOptions, PutPayload, PutResult, RenameOptions,
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::*;
@@ -119,6 +120,70 @@ impl Fault for Paused {
             self.state.subscribe().wait_for(|state| *state == State::GoingOn).await.unwrap();
         }
         Ok(())
+    }
+}
+
+/// The answer to each put is lost, and the client of the store asks again.
+#[derive(Debug)]
+pub(super) struct AskedTwice;
+
+#[async_trait]
+impl Fault for AskedTwice {
+    async fn put(
+        &self,
+        store: &dyn ObjectStore,
+        to: &StorePath,
+        payload: PutPayload,
+        how: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        store.put_opts(to, payload.clone(), how.clone()).await?;
+        store.put_opts(to, payload, how).await
+    }
+}
+
+/// Puts of one name are done and not answered, as long as it is so.
+#[derive(Debug)]
+pub(super) struct Unheard {
+    pub(super) name: &'static str,
+    pub(super) is_so: AtomicBool,
+}
+
+#[async_trait]
+impl Fault for Unheard {
+    async fn put(
+        &self,
+        store: &dyn ObjectStore,
+        to: &StorePath,
+        payload: PutPayload,
+        how: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let put = store.put_opts(to, payload, how).await;
+        let is_unheard = to.filename() == Some(self.name) && self.is_so.load(Ordering::SeqCst);
+        if is_unheard { Err(unanswered()) } else { put }
+    }
+}
+
+/// A put of one name is not answered, and is still on its way.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) name: &'static str,
+    pub(super) on_its_way: Mutex<Option<(StorePath, PutPayload, PutOptions)>>,
+}
+
+#[async_trait]
+impl Fault for Late {
+    async fn put(
+        &self,
+        store: &dyn ObjectStore,
+        to: &StorePath,
+        payload: PutPayload,
+        how: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        if to.filename() != Some(self.name) {
+            return store.put_opts(to, payload, how).await;
+        }
+        *self.on_its_way.lock() = Some((to.clone(), payload, how));
+        Err(unanswered())
     }
 }
 
