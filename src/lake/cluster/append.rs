@@ -90,7 +90,7 @@ async fn write_generation(
             .with_hint("The rows of a table cannot be appended to it."));
     }
     let heads = read_heads(&source).await?;
-    let shape = columns.fit(source.schema(), |name| source.is_without_values(name), &heads)?;
+    let shape = columns.fit(&source, &heads)?;
     drop(heads);
     let keys = Keys::try_new(&shape.schema, &manifest.user_key, &manifest.time_key)?;
     let points = split_points(manifest, &shape.schema, &keys, change.shown())?;
