@@ -80,7 +80,7 @@ impl Change {
             let left = read_pending(place.store.as_ref(), &place.path, shown).await?;
             (working, Home::Folder(folder), left.map(|(left, _)| left))
         } else {
-            let working = WorkingFolder::temporary(shown)?;
+            let working = WorkingFolder::temporary(&run)?;
             let (lease, left) = Lease::take(&place.store, &place.path, shown, &run, pace).await?;
             (working, Home::Bucket(lease), left)
         };

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::carry::{remote, send};
 use super::meter::{ClusterMeter, ClusterPhase};
-use super::names::is_range_file;
+use super::names::{Run, is_range_file};
 use super::source::Source;
 use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};
@@ -102,7 +102,7 @@ impl Target {
             }
             return Err(taken(shown, found.contains(&manifest)));
         }
-        let working = WorkingFolder::temporary(shown)?;
+        let working = WorkingFolder::temporary(&Run::new()?)?;
         Ok(Self { shown: shown.to_owned(), working, place: Destination::Bucket { store, path } })
     }
 
