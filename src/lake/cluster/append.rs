@@ -94,7 +94,7 @@ async fn write_generation(
     drop(heads);
     let keys = Keys::try_new(&shape.schema, &manifest.user_key, &manifest.time_key)?;
     let points = split_points(manifest, &shape.schema, &keys, change.shown())?;
-    let generation = change.next_generation();
+    let generation = change.next_generation()?;
     let work = Arc::new(Work {
         keys,
         shape,

@@ -104,9 +104,15 @@ impl Change {
         &self.manifest
     }
 
-    /// The generation that this run makes.
-    pub(super) fn next_generation(&self) -> Generation {
-        self.run.generation(self.manifest.generation + 1)
+    /// The generation that this run makes. Fails with XX001 if the manifest counts so far that there is none.
+    pub(super) fn next_generation(&self) -> Result<Generation> {
+        let newest = self.manifest.generation;
+        let next = newest.checked_add(1).ok_or_else(|| {
+            let message = format!("the manifest of '{}' cannot be used: no generation follows {newest}", self.shown);
+            Error::new(SqlState::DATA_CORRUPTED, message)
+                .with_hint("Make a table of its rows anew: tributary cluster SOURCE TARGET.")
+        })?;
+        Ok(self.run.generation(next))
     }
 
     pub(super) fn spill_folder(&self) -> PathBuf {

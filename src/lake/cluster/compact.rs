@@ -196,7 +196,7 @@ impl MergingRanges {
             keys,
             shape,
             ordering,
-            generation: change.next_generation(),
+            generation: change.next_generation()?,
             meter: Arc::clone(meter),
             table,
         })

@@ -445,10 +445,11 @@ async fn a_manifest_that_contradicts_itself_is_no_table() {
     let path = table.path().join(MANIFEST_NAME);
     let right = table.manifest();
     type Change = fn(&mut Manifest);
-    let wrong: [(Change, &str); 3] = [
+    let wrong: [(Change, &str); 4] = [
         (|manifest| manifest.files[1].generation = 1, "one range and one generation"),
         (|manifest| manifest.files[2].generation = 9, "is of generation 9"),
         (|manifest| manifest.row_count += 1, "its files have 4000"),
+        (|manifest| manifest.files[0].row_count = u64::MAX, "more rows than can be counted"),
     ];
     for (change, why) in wrong {
         let mut manifest = right.clone();
@@ -459,4 +460,18 @@ async fn a_manifest_that_contradicts_itself_is_no_table() {
         assert_eq!(error.state.0, "XX001");
         assert!(error.message.contains(why), "{error}");
     }
+}
+
+#[tokio::test]
+async fn no_generation_follows_the_last_one_that_can_be_counted() {
+    let table = three_generations().await;
+    let last = Manifest { generation: u64::MAX, ..table.manifest() };
+    fs::write(table.path().join(MANIFEST_NAME), last.to_json().unwrap()).unwrap();
+    let batch = batch_of(&[(Some(1), Some(1), 0)]);
+    for error in [table.append("3", &batch).await.err(), table.compact().await.err()] {
+        let error = error.unwrap();
+        assert_eq!((error.state.0, error.message.contains("no generation follows")), ("XX001", true), "{error}");
+    }
+    assert_eq!(table.manifest(), last);
+    assert_eq!(told(&table.session(2, 8192).await, "select count(place) from events").await, ["4000"]);
 }
