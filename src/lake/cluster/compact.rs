@@ -161,6 +161,8 @@ async fn merge_ranges(
 /// What the merging of a range needs.
 struct MergingRanges {
     table: LakeProvider,
+    /// What errors call it.
+    table_name: String,
     state: SessionState,
     folder: Path,
     made: PathBuf,
@@ -198,6 +200,7 @@ impl MergingRanges {
             ordering,
             generation: change.next_generation()?,
             meter: Arc::clone(meter),
+            table_name: format!("'{}'", change.shown()),
             table,
         })
     }
@@ -211,7 +214,7 @@ impl MergingRanges {
         let mut rows = self.rows(range, files)?;
         let mut last = None;
         while let Some(batch) = rows.next().await {
-            let batch = self.shape.apply(&batch.map_err(said)?)?;
+            let batch = self.shape.apply(&batch.map_err(said(&self.table_name))?)?;
             self.check_order(&batch, range, &mut last)?;
             writer.write(&batch)?;
             self.meter.advance(batch.num_rows() as u64)?;
@@ -226,9 +229,11 @@ impl MergingRanges {
             let Some(ready) = self.files.get(&self.folder.clone().join(file.path.as_str())) else {
                 return Err(Error::new(SqlState::IO_ERROR, format!("file '{}' is missing", file.path)));
             };
-            let scan: Arc<dyn ExecutionPlan> =
-                self.table.scan_parquet(&self.state, None, vec![ready.clone()], false, None).map_err(said)?;
-            streams.push(scan.execute(0, Arc::clone(&context)).map_err(said)?);
+            let scan: Arc<dyn ExecutionPlan> = self
+                .table
+                .scan_parquet(&self.state, None, vec![ready.clone()], false, None)
+                .map_err(said(&self.table_name))?;
+            streams.push(scan.execute(0, Arc::clone(&context)).map_err(said(&self.table_name))?);
         }
         let consumer = MemoryConsumer::new(format!("merge of range {range}"));
         let merged = StreamingMergeBuilder::new()
@@ -240,7 +245,7 @@ impl MergingRanges {
             .with_reservation(consumer.register(context.memory_pool()))
             // Of equal rows the older come first.
             .with_round_robin_tie_breaker(false);
-        merged.build().map_err(said)
+        merged.build().map_err(said(&self.table_name))
     }
 
     /// Files that are not in order cannot be merged; what came of it would be believed.

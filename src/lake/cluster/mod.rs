@@ -44,7 +44,7 @@ use ranges::{equal_ranges, write_ranges};
 use route::Router;
 use shape::Shape;
 use shelf::{Allowance, Bucket, Filler, Shelf};
-use source::{Source, said};
+use source::{Source, THE_SOURCE, said};
 use split::Sample;
 use target::Target;
 
@@ -213,7 +213,7 @@ async fn read_heads(source: &Source) -> Result<Vec<RecordBatch>> {
         for stream in source.read(unit, None) {
             let mut stream = stream?.take(left);
             while let Some(batch) = stream.next().await {
-                heads.push(batch.map_err(said)?);
+                heads.push(batch.map_err(said(THE_SOURCE))?);
                 left -= 1;
             }
             if left == 0 {
@@ -283,7 +283,7 @@ async fn sample_users(work: &Work, source: &Source, next: &AtomicUsize, row_coun
         for stream in source.read(unit, Some(&columns)) {
             let mut stream = stream?;
             while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(said)?;
+                let batch = batch.map_err(said(THE_SOURCE))?;
                 let users = cast(batch.column(0), user_type).map_err(|error| {
                     Error::new(SqlState::INTERNAL_ERROR, format!("cluster: users cannot be stored: {error}"))
                 })?;
@@ -335,7 +335,7 @@ async fn route_unit(work: &Work, source: &Source, unit: usize, points: &Points, 
     for stream in source.read(unit, None) {
         let mut stream = stream?;
         while let Some(batch) = stream.next().await {
-            let batch = work.shape.apply(&batch.map_err(said)?)?;
+            let batch = work.shape.apply(&batch.map_err(said(THE_SOURCE))?)?;
             work.meter.advance(batch.num_rows() as u64)?;
             if let Some(chunk) = router.add(batch)? {
                 filler.put(&chunk, (unit, chunk_count))?;
