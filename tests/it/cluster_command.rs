@@ -224,6 +224,10 @@ async fn a_server_sees_what_is_appended_and_its_statements_go_on_over_a_compacti
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(count().await, 28);
+    let sql = "SELECT count(event) FROM events WHERE event <> ''";
+    let slow = server.connect().await;
+    slow.batch_execute("BEGIN").await.expect("a transaction");
+    assert_eq!(slow.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0), 28);
     let mut run = tributary().args(["compact", text(&table)]).stdout(Stdio::null()).spawn().expect("it starts");
     loop {
         assert_eq!(count().await, 28);
@@ -233,6 +237,13 @@ async fn a_server_sees_what_is_appended_and_its_statements_go_on_over_a_compacti
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(count().await, 28);
+    // A transaction that is open all the while keeps to files that are gone.
+    let error = slow.query_one(sql, &[]).await.expect_err("its files are gone");
+    let error = error.as_db_error().expect("the server says it");
+    assert_eq!(error.code().code(), "58P01", "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("begin the transaction again")), "{error:?}");
+    slow.batch_execute("ROLLBACK; BEGIN").await.expect("it begins again");
+    assert_eq!(slow.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0), 28);
     let files = fixtures::files_below(&table, &["parquet"]);
     let is_compact = |file: &Path| text(file).contains("-generation-3-");
     assert!(files.len() == 2 && files.iter().all(|file| is_compact(file)), "{files:?}");

@@ -7,7 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
 
 use super::faulty::{AskedTwice, Faulty, Late, Paused, Unheard};
-use super::generations::{append_options, batch_of, compact_options};
+use super::generations::{append_options, compact_options};
 use super::publishing::{PACE, begin, bucket, held, table};
 use super::*;
 use crate::lake::cluster::{append_to, compact_in};

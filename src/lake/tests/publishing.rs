@@ -166,7 +166,7 @@ async fn a_statement_that_was_planned_before_a_compaction_is_told_to_run_again()
     let error = ours(&answer(&context, "select sum(place) from events").await.unwrap_err());
     assert_eq!(error.state.0, "58P01");
     assert!(error.message.contains("is gone since the lake was listed"), "{error}");
-    assert_eq!(error.hint.as_deref(), Some("run the statement again"));
+    assert_eq!(error.hint.as_deref(), Some("run the statement again; in a transaction, begin the transaction again"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
