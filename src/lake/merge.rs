@@ -380,17 +380,30 @@ impl Reading {
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)));
         };
         let consumer = MemoryConsumer::new(format!("BucketMergeExec[{}]", self.partition));
-        let merged = StreamingMergeBuilder::new()
-            .with_streams(streams)
-            .with_schema(Arc::clone(&self.schema))
-            .with_expressions(keys)
-            .with_metrics(metrics)
-            .with_batch_size(self.context.session_config().batch_size())
-            .with_reservation(consumer.register(self.context.memory_pool()))
-            .with_round_robin_tie_breaker(false)
-            .build()?;
+        let merged = merge_sorted(streams, Arc::clone(&self.schema), keys, metrics, consumer, &self.context)?;
         let merged_rows = self.merged_rows.clone();
         let counted = merged.inspect_ok(move |batch| merged_rows.add(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), counted)))
     }
+}
+
+/// Merges streams that are sorted by `keys`. Of rows that are equal in them, those of the earlier stream come first.
+pub(super) fn merge_sorted(
+    streams: Vec<SendableRecordBatchStream>,
+    schema: SchemaRef,
+    keys: &LexOrdering,
+    metrics: BaselineMetrics,
+    consumer: MemoryConsumer,
+    context: &TaskContext,
+) -> Result<SendableRecordBatchStream> {
+    StreamingMergeBuilder::new()
+        .with_streams(streams)
+        .with_schema(schema)
+        .with_expressions(keys)
+        .with_metrics(metrics)
+        .with_batch_size(context.session_config().batch_size())
+        .with_reservation(consumer.register(context.memory_pool()))
+        // Else equal rows would be taken from each stream in turn.
+        .with_round_robin_tie_breaker(false)
+        .build()
 }

@@ -57,18 +57,8 @@ pub(in crate::lake) async fn append_to(
     options: &AppendOptions,
     meter: &Arc<ClusterMeter>,
 ) -> Result<ClusterReport> {
-    let (next, report) = match write_generation(&change, runtime, source, options, meter).await {
-        Ok(written) => written,
-        Err(error) => {
-            change.give_up().await;
-            return Err(error);
-        }
-    };
-    match next {
-        Some(next) => change.publish(&next, Duration::ZERO, meter).await?,
-        None => change.give_up().await,
-    }
-    Ok(report)
+    let written = write_generation(&change, runtime, source, options, meter).await;
+    change.settle(written, Duration::ZERO, meter).await
 }
 
 /// Makes the files of the generation, and says what the table is with them; `None` if there are no rows.
@@ -99,8 +89,8 @@ async fn write_generation(
         keys,
         shape,
         meter: Arc::clone(meter),
-        spill_folder: change.spill_folder(),
-        table_folder: change.table_folder(),
+        spill_folder: change.working().spill_folder(),
+        table_folder: change.working().table_folder(),
         range_count: points.bucket_count(),
         generation: generation.clone(),
         thread_count: options.thread_count.get(),

@@ -115,12 +115,9 @@ impl Change {
         Ok(self.run.generation(next))
     }
 
-    pub(super) fn spill_folder(&self) -> PathBuf {
-        self.working.spill_folder()
-    }
-
-    pub(super) fn table_folder(&self) -> PathBuf {
-        self.working.table_folder()
+    /// Where the run works.
+    pub(super) fn working(&self) -> &WorkingFolder {
+        &self.working
     }
 
     /// The table as a scan sees it. Fails if it is not what its manifest says.
@@ -148,9 +145,34 @@ impl Change {
         }
     }
 
-    /// Makes `next` the table. The files that only it has were made in [`Self::table_folder`]; those that only the table
+    /// Ends the run: what the table is next becomes the table, if there is anything; after an error it stays as it is.
+    ///
+    /// Fails with the error, and as publishing does. `kept` is for statements that are reading what is removed.
+    pub(super) async fn settle<T>(
+        self,
+        done: Result<(Option<Manifest>, T)>,
+        kept: Duration,
+        meter: &ClusterMeter,
+    ) -> Result<T> {
+        match done {
+            Ok((Some(next), report)) => {
+                self.publish(&next, kept, meter).await?;
+                Ok(report)
+            }
+            Ok((None, report)) => {
+                self.give_up().await;
+                Ok(report)
+            }
+            Err(error) => {
+                self.give_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes `next` the table. The files that only it has were made in the working folder; those that only the table
     /// of before has are removed after `kept`, so that statements that are reading them can end.
-    pub(super) async fn publish(self, next: &Manifest, kept: Duration, meter: &ClusterMeter) -> Result<()> {
+    async fn publish(self, next: &Manifest, kept: Duration, meter: &ClusterMeter) -> Result<()> {
         let arriving = only_in(next, &self.manifest);
         let leaving = only_in(&self.manifest, next);
         meter.begin(ClusterPhase::Publishing, Some(arriving.iter().map(|file| file.byte_count).sum()));
@@ -207,7 +229,7 @@ impl Change {
     }
 
     /// Leaves the table as it is.
-    pub(super) async fn give_up(self) {
+    async fn give_up(self) {
         // Where the marker cannot be removed, the next run waits and removes it.
         let _ = self.unmark().await;
     }
@@ -241,7 +263,7 @@ impl Change {
         for name in names {
             // A marker that is not ours would not name the file.
             self.confirm().await?;
-            let made = self.table_folder().join(name);
+            let made = self.working.table_folder().join(name);
             let to = self.place.path.clone().join(name.as_str());
             match &self.home {
                 Home::Bucket(_) => send(self.place.store.as_ref(), &made, &to, &self.shown, meter).await?,
@@ -278,7 +300,7 @@ impl Change {
 
     /// Puts a file into the folder, whole and safe on the disk, in the place of one that may be there.
     async fn put_file(&self, name: &str, text: &[u8]) -> Result<()> {
-        let made = self.table_folder().join(name);
+        let made = self.working.table_folder().join(name);
         fs::write(&made, text).map_err(|error| self.failed(&error))?;
         File::open(&made).and_then(|file| file.sync_all()).map_err(|error| self.failed(&error))?;
         let from = Path::from_absolute_path(&made).map_err(|error| self.failed(&error))?;

@@ -25,6 +25,7 @@ mod shelf;
 mod source;
 mod split;
 mod target;
+mod threads;
 mod working;
 
 use std::num::NonZeroUsize;
@@ -158,8 +159,8 @@ pub async fn cluster(
         keys,
         shape,
         meter: Arc::clone(meter),
-        spill_folder: target.spill_folder(),
-        table_folder: target.table_folder(),
+        spill_folder: target.working().spill_folder(),
+        table_folder: target.working().table_folder(),
         range_count: range_count(&source, options),
         generation: Generation::first(),
         thread_count: options.thread_count.get(),
