@@ -53,8 +53,14 @@ impl<'a> TableColumns<'a> {
 
     /// The columns of the table, unchanged.
     pub(super) fn shape(&self) -> Shape {
-        let fields = self.schema.fields().iter().map(|field| stored(field));
-        self.shaped(fields.collect(), (0..self.schema.fields().len()).map(Some).collect(), Vec::new(), &[])
+        let fields: Vec<FieldRef> = self.schema.fields().iter().map(|field| stored(field)).collect();
+        let declared: Vec<FieldRef> = fields.iter().map(|field| self.declared(field)).collect();
+        Shape {
+            from: (0..fields.len()).map(Some).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            declared: Arc::new(Schema::new(declared)),
+            text_times: Vec::new(),
+        }
     }
 
     /// The columns of the table and of a source together. `sample` has some rows of the source.
@@ -87,37 +93,27 @@ impl<'a> TableColumns<'a> {
             fields.push(field);
             from.push(known);
         }
+        let mut declared: Vec<FieldRef> = fields.iter().map(|field| self.declared(field)).collect();
         for (index, theirs) in columns.fields().iter().enumerate() {
             if self.schema.index_of(theirs.name()).is_err() {
-                fields.push(Arc::new(stored(theirs).as_ref().clone().with_nullable(true)));
+                let field: FieldRef = Arc::new(stored(theirs).as_ref().clone().with_nullable(true));
+                declared.push(if has_few_values(sample, index) { self.as_codes(&field) } else { Arc::clone(&field) });
+                fields.push(field);
                 from.push(Some(index));
             }
         }
-        Ok(self.shaped(fields, from, text_times, sample))
+        Ok(Shape { schema: Arc::new(Schema::new(fields)), declared: Arc::new(Schema::new(declared)), text_times, from })
     }
 
-    fn shaped(
-        &self,
-        fields: Vec<FieldRef>,
-        from: Vec<Option<usize>>,
-        text_times: Vec<usize>,
-        sample: &[RecordBatch],
-    ) -> Shape {
-        let declared = fields.iter().zip(&from).enumerate().map(|(place, (field, from))| {
-            let is_new = place >= self.schema.fields().len();
-            let has_codes = match is_new {
-                true => from.is_some_and(|from| has_few_values(sample, from)),
-                false => self.codes.contains(field.name()),
-            };
-            let is_text = *field.data_type() == DataType::Utf8 && field.name() != self.user_key;
-            if is_text && has_codes { as_codes(field) } else { Arc::clone(field) }
-        });
-        Shape {
-            declared: Arc::new(Schema::new(declared.collect::<Vec<_>>())),
-            schema: Arc::new(Schema::new(fields)),
-            text_times,
-            from,
-        }
+    /// A column of the table as its files declare it.
+    fn declared(&self, field: &FieldRef) -> FieldRef {
+        if self.codes.contains(field.name()) { self.as_codes(field) } else { Arc::clone(field) }
+    }
+
+    /// Text as codes. The user never is: everything groups by it, and codes group slowly.
+    fn as_codes(&self, field: &FieldRef) -> FieldRef {
+        let may_be = *field.data_type() == DataType::Utf8 && field.name() != self.user_key;
+        if may_be { as_codes(field) } else { Arc::clone(field) }
     }
 
     fn lacks(&self, key: &str, source: &Schema) -> Error {
