@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
@@ -68,13 +68,15 @@ impl Lease {
         let (left, mode) = match read_pending(store.as_ref(), folder, shown).await? {
             None => (None, PutMode::Create),
             Some((left, seen)) => {
-                let began_at = Instant::now();
+                // Only time that is watched counts: if all of this machine stood still, the other run may have too.
+                let (pause, mut silent) = (pace.beat.min(pace.patience), Duration::ZERO);
                 loop {
-                    tokio::time::sleep(pace.beat.min(pace.patience)).await;
+                    tokio::time::sleep(pause).await;
+                    silent += pause;
                     match read_pending(store.as_ref(), folder, shown).await? {
                         None => break (None, PutMode::Create),
                         Some((still, _)) if still != left => return Err(in_use(shown)),
-                        Some(_) if began_at.elapsed() < pace.patience => {}
+                        Some(_) if silent < pace.patience => {}
                         Some(_) => break (Some(left), PutMode::Update(version(&seen))),
                     }
                 }

@@ -1,6 +1,5 @@
 //! Rows on their way to buckets: many small batches become one chunk, in the order of its buckets.
 
-use datafusion::arrow::array::Array;
 use datafusion::arrow::compute::interleave_record_batch;
 use datafusion::arrow::record_batch::RecordBatch;
 
