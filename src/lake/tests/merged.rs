@@ -4,8 +4,9 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 
-use super::generations::{Event, Generations, assert_answers_as_flat, batch_of, told};
+use super::generations::{Event, Generations, assert_answers_as_flat, batch_of, compact_options, told};
 use super::*;
+use crate::lake::compact;
 
 /// Ten events of each of 400 users in eight ranges; every third event comes a generation later, every ninth another.
 pub(super) async fn three_generations() -> Generations {
@@ -218,4 +219,10 @@ async fn a_merge_takes_its_memory_from_the_pool() {
     let context = table.session_in(&runtime, 2, 8192).await;
     let error = tributary_udfs::sql(&context, "select * from events").await.unwrap().collect().await.unwrap_err();
     assert!(error.to_string().contains("BucketMergeExec"), "{error}");
+    // A compaction too, which says what it was reading.
+    let target = table.path();
+    let target = target.to_str().unwrap();
+    let error = compact(&runtime, target, &compact_options(), &Arc::default()).await.unwrap_err();
+    assert_eq!(error.state.0, "53200", "{error}");
+    assert_eq!(error.message, format!("'{target}' cannot be read in the memory that there is"));
 }
