@@ -206,6 +206,7 @@ pub async fn constant(
     }
     postgres::rewrite(&mut statement)?;
     let plan = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await.map_err(failed)?;
+    inlined::check(&plan, source)?;
     let batches = DataFrame::new(state, plan).collect().await.map_err(failed)?;
     match batches.iter().find(|b| b.num_rows() == 1 && b.num_columns() == 1) {
         Some(batch) => ScalarValue::try_from_array(batch.column(0), 0).map_err(failed),
@@ -316,7 +317,7 @@ fn placed_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<us
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 if let Expr::ScalarFunction(call) = expr
-                    && call.name() == "array_has"
+                    && (call.name() == "array_has" || postgres::is_quantified(call.name()))
                     && let [Expr::Placeholder(list), item] = call.args.as_slice()
                     && let Some(index) = parameters::index_of(&list.id)
                     && let Ok((_, item)) = item.to_field(&schema)

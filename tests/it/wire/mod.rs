@@ -6,6 +6,7 @@ mod faults;
 mod flood;
 mod interrupts;
 mod logins;
+mod numerics;
 mod operators;
 mod portals;
 mod raw;
