@@ -1,6 +1,7 @@
 //! A column of texts as codes.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::compute::cast;
@@ -13,7 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use super::judge::codes_of_texts;
 
 /// What gives texts, as codes into a dictionary: those of a file that has them, or made for each batch.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub(super) struct AsCodes {
     input: Arc<dyn PhysicalExpr>,
 }
@@ -62,6 +63,12 @@ impl PhysicalExpr for AsCodes {
 impl PartialEq for AsCodes {
     fn eq(&self, other: &Self) -> bool {
         self.input.eq(&other.input)
+    }
+}
+
+impl Hash for AsCodes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.input.hash(state);
     }
 }
 
