@@ -1,9 +1,11 @@
 //! What a client can do to a connection, and what a connection owes its client.
 
+mod accounts;
 mod bounds;
 mod encrypted;
 mod faults;
 mod flood;
+mod holds;
 mod interrupts;
 mod logins;
 mod operators;
