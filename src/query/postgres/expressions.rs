@@ -70,12 +70,18 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
                 *expr = call(&word, vec![]);
             }
         }
-        Expr::AnyOp { right, compare_op, .. } => {
+        Expr::AnyOp { left, right, compare_op, .. } => {
             if let Some(items) = string_constant(right).and_then(array_items) {
                 **right = items;
             }
-            if *compare_op == BinaryOperator::Eq && !matches!(**right, Expr::Subquery(_)) {
+            if matches!(**right, Expr::Subquery(_)) {
+            } else if *compare_op == BinaryOperator::Eq {
                 known_or_unknown(expr);
+            } else if let Some(compare_op) = opposite(compare_op) {
+                // `x > ANY(list)` is what `x <= ALL(list)` is not, also where there is NULL in the list.
+                let all = Expr::AllOp { left: Box::new(take(left)), compare_op, right: Box::new(take(right)) };
+                let all = Box::new(Expr::Nested(Box::new(all)));
+                *expr = Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Not, expr: all }));
             }
         }
         Expr::AllOp { right, .. } => {
@@ -114,6 +120,20 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// The comparison that is false where this one is true, and the other way round.
+fn opposite(compare_op: &BinaryOperator) -> Option<BinaryOperator> {
+    use BinaryOperator::{Gt, GtEq, Lt, LtEq, NotEq};
+    Some(match compare_op {
+        NotEq => BinaryOperator::Eq,
+        Gt => LtEq,
+        GtEq => Lt,
+        Lt => GtEq,
+        LtEq => Gt,
+        BinaryOperator::Eq => NotEq,
+        _ => return None,
+    })
 }
 
 /// `x = ANY(list)` is NULL, and not false, where `x` is not in the list and the list has NULL in it.

@@ -9,6 +9,7 @@ mod holds;
 mod interrupts;
 mod logins;
 mod operators;
+mod parameters;
 mod portals;
 mod raw;
 mod sessions;
