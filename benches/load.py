@@ -11,8 +11,10 @@ Ends with 1 if an error is not one of those that were asked for, or a limit is b
 
 import argparse
 import asyncio
+import os
 import random
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -99,6 +101,12 @@ async def beside_heavy(server, seconds):
     return times
 
 
+def hang_up(connection):
+    """Ends the connection under whoever waits on it. The descriptor stays until then, or another client would get it."""
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
 async def mixed(server, seconds, connections, unexpected, counts):
     until = time.monotonic() + seconds
 
@@ -147,9 +155,9 @@ async def mixed(server, seconds, connections, unexpected, counts):
                     # Leaves in the middle of its query, without a word.
                     work = asyncio.create_task(connection.execute(ENDLESS))
                     await asyncio.sleep(0.1)
-                    connection.pgconn.finish()
-                    work.cancel()
+                    hang_up(connection)
                     await asyncio.gather(work, return_exceptions=True)
+                    connection.pgconn.finish()
                     connection = None
             except Exception as error:  # everything that was asked for is caught above
                 unexpected.append(f"{kind}: {type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ pub mod error;
 pub mod lake;
 pub mod limits;
 pub mod query;
+pub mod random;
 pub mod sealed;
 pub mod session;
 pub mod status;

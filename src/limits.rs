@@ -11,8 +11,9 @@ pub const STATEMENT_TOKENS: usize = 1_000_000;
 /// A query text up to this length is parsed at once; a longer one on the query threads, as statements are planned.
 pub const PARSED_AT_ONCE_BYTES: usize = 8 * 1024;
 
-/// What the values of a long message take of the memory pool, for each byte that was sent: `1,` may be sixteen.
-pub const VALUE_BYTES_PER_SENT_BYTE: usize = 8;
+/// What the values of a long message take of the memory pool, for each byte that was sent: `1,` in an array may be a numeric
+/// of sixteen bytes and a bit, and twice that while the pieces of the array are joined.
+pub const VALUE_BYTES_PER_SENT_BYTE: usize = 17;
 
 /// What one call may make for the rows of a batch where a number says how much (54000): `repeat`, `lpad`, `range`.
 pub const CALL_BYTES: usize = 256 * 1024 * 1024;

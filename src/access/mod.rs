@@ -109,14 +109,6 @@ impl Access {
     }
 }
 
-/// Random bytes from the operating system.
-pub fn random_bytes<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
-        .map_err(|_| Error::new(SqlState::INTERNAL_ERROR, "the system has no random bytes to give"))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

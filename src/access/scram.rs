@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::verifier::{KEY_BYTES, Verifier};
 use crate::error::{Error, Result, SqlState};
+use crate::random::random_bytes;
 
 /// The mechanism without channel binding.
 pub const PLAIN: &str = "SCRAM-SHA-256";
@@ -56,7 +57,7 @@ impl Exchange {
     /// Fails with 08P01 on what is no such message, and with 28000 if somebody made the client
     /// believe that this server offers no channel binding.
     pub fn first(self, mechanism: &str, message: &[u8]) -> Result<(ServerFirst, String)> {
-        let nonce: [u8; NONCE_BYTES] = super::random_bytes()?;
+        let nonce: [u8; NONCE_BYTES] = random_bytes()?;
         self.first_with_nonce(mechanism, message, &STANDARD.encode(nonce))
     }
 

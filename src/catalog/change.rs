@@ -274,7 +274,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Gives a relation another name. Views that read it go on reading it, as in PostgreSQL.
+    /// Gives a relation another name. Views that read it go on reading it, as in PostgreSQL; one that cannot is 0A000.
     fn rename_relation(
         &mut self,
         name: &QualifiedName,
@@ -327,11 +327,20 @@ impl Snapshot {
                 _ => None,
             })
             .collect();
+        let readers = readers.into_iter().map(|(reader, view)| match view.reading(name, &renamed) {
+            Some(view) => Ok((reader, view)),
+            None => {
+                let message = format!("view {} reads {name} beside another relation of that name", reader.name);
+                Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                    .with_hint("Give both an alias in the view's query."))
+            }
+        });
+        let readers = readers.collect::<Result<Vec<_>>>()?;
         self.remove(name);
         self.insert(&renamed, body, owner, ids);
         for (reader, view) in readers {
             let owner = reader.owner.clone().unwrap_or_else(|| author.user.clone());
-            self.insert(&reader.name, RelationBody::View(view.reading(name, &renamed)), owner, ids);
+            self.insert(&reader.name, RelationBody::View(view), owner, ids);
         }
         Ok(())
     }

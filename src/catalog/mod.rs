@@ -28,4 +28,4 @@ pub use snapshot::{
 };
 pub use source::{LakeSource, TableSource};
 pub use system::{FunctionArgument, FunctionInfo, FunctionKind, SessionInfo, SettingInfo};
-pub use view::View;
+pub use view::{Definition, View};

@@ -21,7 +21,7 @@ use super::server::{Catalog, DATABASE};
 use super::snapshot::{PG_CATALOG, PUBLIC, Relation, RelationBody, RelationKind, Schema, SchemaKind, Snapshot};
 use super::source::TableSource;
 use super::system::{SessionInfo, SystemTable};
-use super::view::{View, normalized};
+use super::view::{Definition, View, normalized};
 use crate::error::{Error, Result, SqlState};
 use crate::sealed::Sealed;
 
@@ -189,7 +189,7 @@ impl SessionCatalog {
         }
     }
 
-    /// CREATE [OR REPLACE] VIEW. `query` has been rewritten for the planner, `definition` is the user's text.
+    /// CREATE [OR REPLACE] VIEW. `query` has been rewritten for the planner, `definition` is the user's text of it.
     ///
     /// Plans the query, so it fails as the query would.
     pub async fn create_view(
@@ -197,7 +197,7 @@ impl SessionCatalog {
         name: &TableReference,
         query: Box<Query>,
         columns: Vec<String>,
-        definition: String,
+        definition: Definition,
         or_replace: bool,
     ) -> PlanResult<Vec<Notice>> {
         let name = self.creation_name(name)?;

@@ -8,6 +8,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Location;
 
 use super::testing::{TestLake, TestTable};
 use super::*;
@@ -48,7 +49,8 @@ impl Client {
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("the view's SQL parses");
         let Statement::Query(query) = statements.remove(0) else { panic!("a view is a query") };
         let name = TableReference::from(name);
-        let made = self.catalog.create_view(&name, query, vec![], sql.to_owned(), or_replace);
+        let definition = Definition { text: sql.to_owned(), start: Location::new(1, 1) };
+        let made = self.catalog.create_view(&name, query, vec![], definition, or_replace);
         made.await.map_err(|error| match error.find_root() {
             datafusion::error::DataFusionError::External(inner) => {
                 inner.downcast_ref::<Error>().cloned().unwrap_or_else(|| panic!("{inner}"))
@@ -93,6 +95,45 @@ async fn a_rollback_leaves_nothing() {
     client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
     client.catalog.rollback();
     assert!(client.columns("SELECT * FROM v").await.is_err());
+}
+
+#[tokio::test]
+async fn a_view_is_shown_with_the_names_that_relations_have_now() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    let rename =
+        |was: &str, to: &str| client.catalog.rename_relation(&TableReference::from(was), to.to_owned(), None, false);
+    let shown = || {
+        let relation = client.catalog.resolve(&TableReference::from("reader")).expect("the view is there");
+        super::system::view_definition(&relation).expect("it is a view")
+    };
+    client.view("v", "SELECT a FROM events", false).await.expect("the view is made");
+    let text = "SELECT v.a, public.v.a AS b, '-- v' AS c FROM v JOIN public.v AS w USING (a)";
+    client.view("reader", text, false).await.expect("the view is made");
+    rename("v", "New").expect("the view is renamed");
+    let now = "SELECT v.a, v.a AS b, '-- v' AS c FROM \"New\" AS v JOIN public.\"New\" AS w USING (a);";
+    assert_eq!(shown(), now);
+    assert_eq!(client.columns("SELECT * FROM reader").await.map(|columns| columns.len()), Ok(3));
+    rename("\"New\"", "v").expect("the view is renamed");
+    assert_eq!(shown(), format!("{text};"));
+    assert_eq!(client.columns("SELECT * FROM reader").await.map(|columns| columns.len()), Ok(3));
+}
+
+#[tokio::test]
+async fn a_relation_that_is_told_from_another_by_its_schema_alone_keeps_its_name() {
+    let (server, _) = server();
+    let client = Client::connect(&server);
+    client.view("events", "SELECT 1 AS a", false).await.expect("the view is made");
+    let rename = |to: &str| {
+        client.catalog.rename_relation(&TableReference::partial("public", "events"), to.to_owned(), None, false)
+    };
+    let schema =
+        client.catalog.resolve(&TableReference::from("events")).expect("a table of the lake").name.schema.clone();
+    let text = format!("SELECT public.events.a FROM public.events JOIN {schema}.events ON true");
+    client.view("reader", &text, false).await.expect("the view is made");
+    assert_eq!(state(rename("other")), "0A000");
+    client.drop("reader", RelationKind::View, false).expect("the view is dropped");
+    rename("other").expect("the view is renamed");
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 //! Planning again lets a view see files that arrived since, and a view below it that was replaced.
 //! Names are resolved when the view is made, so the reader's search path changes nothing.
 
+mod names;
+mod text;
+
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -13,24 +15,36 @@ use datafusion::common::Column;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::parser::Statement as PlannedStatement;
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement, VisitMut, VisitorMut};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement};
+use datafusion::sql::sqlparser::tokenizer::Location;
 
+pub(crate) use self::names::normalized;
+use self::names::{Names, qualify, rename};
+use self::text::{Renamed, Text};
 use super::name::{QualifiedName, column_label};
 use crate::error::{Error, SqlState};
 use crate::sealed::Sealed;
 
+/// The text of a view's query as the user wrote it, and where it stands in the statement that the query was parsed from.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub text: String,
+    pub start: Location,
+}
+
 /// A view's definition and the columns it had when it was made.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The query as the user wrote it.
-    pub definition: String,
     /// The view's columns. Columns that a table gains later are not added, as in PostgreSQL.
     pub columns: SchemaRef,
-    /// The relations that the query reads.
+    /// The relations that the query reads, by their names of now.
     pub references: BTreeSet<QualifiedName>,
+    text: Arc<Text>,
+    /// With the names that relations had when the view was made.
     query: Sealed<Query>,
+    renamed: Renamed,
+    /// By the names that they had then.
+    namesakes: Arc<BTreeSet<QualifiedName>>,
     renames: Vec<String>,
 }
 
@@ -40,36 +54,42 @@ impl View {
     /// `resolve` answers which relation an unqualified name means now, `renames` are the view's own column names.
     /// Plans the query once: it fails as the query itself would fail.
     pub async fn new(
-        definition: String,
+        definition: Definition,
         mut query: Box<Query>,
         renames: Vec<String>,
         resolve: impl Fn(&ObjectName) -> Option<QualifiedName>,
         state: &SessionState,
     ) -> datafusion::error::Result<Self> {
-        let references = qualify(&mut query, resolve);
-        let plan = plan_query(&query, state).await?;
+        let Names { references, namesakes, spots } = qualify(&mut query, resolve);
+        let text = Arc::new(Text::new(definition.text, definition.start, spots));
+        let plan = plan_query(Query::clone(&query), state).await?;
         let plan = rename_columns(plan, &renames)?;
         reject_duplicate_columns(&plan)?;
         let columns = Arc::clone(plan.schema().inner());
-        Ok(Self { definition, columns, references, query: Sealed::new(*query), renames })
+        let (query, namesakes) = (Sealed::new(*query), Arc::new(namesakes));
+        Ok(Self { columns, references, text, query, renamed: Renamed::new(), namesakes, renames })
     }
 
-    /// The view where a relation that it reads has another name.
+    /// The query as the user wrote it, with the names that relations have now.
+    pub fn definition(&self) -> String {
+        self.text.with(&self.renamed)
+    }
+
+    /// The view where a relation that it reads has another name. Nothing is parsed, and no query is walked: names are put
+    /// in where the view is planned or shown.
     ///
-    /// Its text is then that of the parsed query: what the user wrote names what is not there any more.
-    pub fn reading(&self, was: &QualifiedName, is: &QualifiedName) -> Self {
-        let mut view = self.clone();
-        let renamed = |name: &ObjectName| means(name, was).then(|| is.clone());
-        let mut query = Query::clone(&self.query);
-        qualify(&mut query, renamed);
-        view.query = Sealed::new(query);
-        if let Some(mut written) = parsed(&self.definition) {
-            qualify(&mut written, renamed);
-            view.definition = written.to_string();
+    /// `None` if it reads the relation beside another of that name: what its columns mean is told by the schema alone,
+    /// and a relation of another name would need an alias.
+    pub fn reading(&self, was: &QualifiedName, is: &QualifiedName) -> Option<Self> {
+        let first = self.renamed.iter().find(|(_, now)| *now == was).map_or(was, |(first, _)| first).clone();
+        if self.namesakes.contains(&first) {
+            return None;
         }
+        let mut view = self.clone();
+        view.renamed.insert(first, is.clone());
         view.references.remove(was);
         view.references.insert(is.clone());
-        view
+        Some(view)
     }
 
     /// Plans the view over the relations of now.
@@ -78,34 +98,18 @@ impl View {
         name: &QualifiedName,
         state: &SessionState,
     ) -> datafusion::error::Result<Arc<dyn TableProvider>> {
-        let plan = rename_columns(plan_query(&self.query, state).await?, &self.renames)?;
+        let mut query = Query::clone(&self.query);
+        if !self.renamed.is_empty() {
+            rename(&mut query, &self.renamed);
+        }
+        let plan = rename_columns(plan_query(query, state).await?, &self.renames)?;
         let plan = keep_columns(plan, &self.columns, name)?;
-        Ok(Arc::new(ViewTable::new(plan, Some(self.definition.clone()))))
+        Ok(Arc::new(ViewTable::new(plan, Some(self.definition()))))
     }
 }
 
-/// The query of a view's text.
-fn parsed(definition: &str) -> Option<Box<Query>> {
-    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, definition).ok()?;
-    match (statements.pop(), statements.is_empty()) {
-        (Some(Statement::Query(query)), true) => Some(query),
-        _ => None,
-    }
-}
-
-/// Whether a name, with its schema or without, is that of a relation.
-fn means(name: &ObjectName, relation: &QualifiedName) -> bool {
-    let part = |part: &ObjectNamePart| match part {
-        ObjectNamePart::Identifier(ident) => Some(normalized(ident)),
-        ObjectNamePart::Function(_) => None,
-    };
-    let mut parts = name.0.iter().rev().map(part);
-    parts.next().flatten().is_some_and(|name| name == relation.name)
-        && parts.next().is_none_or(|schema| schema.is_some_and(|schema| schema == relation.schema))
-}
-
-async fn plan_query(query: &Query, state: &SessionState) -> datafusion::error::Result<LogicalPlan> {
-    let statement = Statement::Query(Box::new(query.clone()));
+async fn plan_query(query: Query, state: &SessionState) -> datafusion::error::Result<LogicalPlan> {
+    let statement = Statement::Query(Box::new(query));
     state.statement_to_plan(PlannedStatement::Statement(Box::new(statement))).await
 }
 
@@ -171,131 +175,4 @@ fn keep_columns(
         })
         .collect::<Result<_, _>>()?;
     LogicalPlanBuilder::from(plan).project(kept)?.build()
-}
-
-/// Writes the schema into every table name of the query and returns the relations it reads.
-///
-/// Names of CTEs stay as they are where the CTE is visible. Names that resolve to nothing stay as well,
-/// and the planner reports them.
-fn qualify(query: &mut Query, resolve: impl Fn(&ObjectName) -> Option<QualifiedName>) -> BTreeSet<QualifiedName> {
-    let mut qualifier = Qualifier { resolve, scopes: Vec::new(), references: BTreeSet::new() };
-    // The visitor never breaks.
-    let _ = query.visit(&mut qualifier);
-    qualifier.references
-}
-
-struct Qualifier<R> {
-    resolve: R,
-    scopes: Vec<CteScope>,
-    references: BTreeSet<QualifiedName>,
-}
-
-/// The CTEs of one query. Each becomes visible when its own query has been visited (all at once if RECURSIVE);
-/// the visitor sees the CTEs' queries first and in order, since WITH is the first part of a query.
-struct CteScope {
-    names: Vec<String>,
-    visible_count: usize,
-}
-
-impl<R> Qualifier<R> {
-    fn is_cte(&self, name: &ObjectName) -> bool {
-        let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return false };
-        let wanted = normalized(ident);
-        self.scopes.iter().any(|scope| scope.names[..scope.visible_count].contains(&wanted))
-    }
-}
-
-impl<R: Fn(&ObjectName) -> Option<QualifiedName>> VisitorMut for Qualifier<R> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let (names, is_recursive) = match &query.with {
-            Some(with) => (with.cte_tables.iter().map(|cte| normalized(&cte.alias.name)).collect(), with.recursive),
-            None => (Vec::new(), false),
-        };
-        let visible_count = if is_recursive { names.len() } else { 0 };
-        self.scopes.push(CteScope { names, visible_count });
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.scopes.pop();
-        if let Some(parent) = self.scopes.last_mut()
-            && parent.visible_count < parent.names.len()
-        {
-            parent.visible_count += 1;
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
-        if !self.is_cte(name)
-            && let Some(full) = (self.resolve)(name)
-        {
-            *name = ObjectName::from(vec![
-                Ident::with_quote('"', full.schema.clone()),
-                Ident::with_quote('"', full.name.clone()),
-            ]);
-            self.references.insert(full);
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// An identifier as the catalogue stores it: folded to lower case unless quoted.
-pub(crate) fn normalized(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::sql::sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
-
-    use super::*;
-
-    fn qualified(sql: &str) -> String {
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("the test's SQL parses");
-        let Statement::Query(query) = &mut statements[0] else { panic!("the test's SQL is a query") };
-        qualify(query, |name| match name.0.as_slice() {
-            [ObjectNamePart::Identifier(ident)] => Some(QualifiedName::new("demo", normalized(ident))),
-            _ => None,
-        });
-        query.to_string()
-    }
-
-    #[test]
-    fn table_names_gain_their_schema_in_every_place() {
-        assert_eq!(
-            qualified("SELECT (SELECT max(x) FROM Orders) FROM events e WHERE id IN (SELECT id FROM users)"),
-            "SELECT (SELECT max(x) FROM \"demo\".\"orders\") FROM \"demo\".\"events\" e \
-             WHERE id IN (SELECT id FROM \"demo\".\"users\")"
-        );
-    }
-
-    #[test]
-    fn a_cte_hides_a_table_only_after_its_own_query() {
-        assert_eq!(
-            qualified("WITH t AS (SELECT * FROM t), u AS (SELECT * FROM t) SELECT * FROM t, u, v"),
-            "WITH t AS (SELECT * FROM \"demo\".\"t\"), u AS (SELECT * FROM t) SELECT * FROM t, u, \"demo\".\"v\""
-        );
-    }
-
-    #[test]
-    fn a_recursive_cte_sees_itself() {
-        assert_eq!(
-            qualified("WITH RECURSIVE t AS (SELECT 1 UNION ALL SELECT 1 FROM t) SELECT * FROM t"),
-            "WITH RECURSIVE t AS (SELECT 1 UNION ALL SELECT 1 FROM t) SELECT * FROM t"
-        );
-    }
-
-    #[test]
-    fn a_cte_is_not_seen_outside_its_query() {
-        assert_eq!(
-            qualified("SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) AS s, t"),
-            "SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) AS s, \"demo\".\"t\""
-        );
-    }
 }

@@ -43,6 +43,34 @@ pub(super) struct Merging {
 /// The files of one range, from the oldest to the newest.
 type RangeFiles = Vec<(u64, PartitionedFile)>;
 
+/// A stretch, while its ranges are gathered.
+struct Stretch {
+    first_range: usize,
+    /// The oldest file of each range, the second one of each that has it, and so on.
+    layers: Vec<Vec<PartitionedFile>>,
+}
+
+impl Stretch {
+    fn new(first_range: usize, files: RangeFiles) -> Self {
+        let mut stretch = Self { first_range, layers: Vec::new() };
+        stretch.add(files);
+        stretch
+    }
+
+    fn add(&mut self, files: RangeFiles) {
+        for (layer, (_, file)) in files.into_iter().enumerate() {
+            if layer == self.layers.len() {
+                self.layers.push(Vec::new());
+            }
+            self.layers[layer].push(file);
+        }
+    }
+
+    fn is_merged(&self) -> bool {
+        self.layers.len() > 1
+    }
+}
+
 impl Layout {
     /// Brings the files that are read to partitions of neighbouring ranges, each of about as many rows.
     ///
@@ -90,53 +118,38 @@ impl Layout {
     }
 
     fn merged(&self, groups: Vec<BTreeMap<usize, RangeFiles>>, points: Vec<ScalarValue>) -> Arrangement {
-        let mut layers: Vec<Vec<Vec<PartitionedFile>>> = Vec::new();
-        let (mut layer_counts, mut partitions, mut first_ranges) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stretches, mut partitions): (Vec<Stretch>, _) = (Vec::new(), Vec::new());
         let (mut generations, mut merged_range_count) = (BTreeSet::new(), 0);
         for group in groups {
-            let start = layer_counts.len();
+            let start = stretches.len();
             let mut may_go_on = false;
             for (range, files) in group {
-                let is_merged = files.len() > 1;
-                let is_bounded = files.iter().all(|(_, file)| self.is_bounded(file));
-                if !(may_go_on && is_bounded && layer_counts.last().is_some_and(|n| (*n > 1) == is_merged)) {
-                    layer_counts.push(0);
-                    first_ranges.push(range);
-                }
-                may_go_on = is_bounded;
+                let (is_merged, is_bounded) = (files.len() > 1, files.iter().all(|(_, file)| self.is_bounded(file)));
                 if is_merged {
                     merged_range_count += 1;
                     generations.extend(files.iter().map(|(generation, _)| *generation));
                 }
-                let stretch = layer_counts.len() - 1;
-                layer_counts[stretch] = layer_counts[stretch].max(files.len());
-                for (layer, (_, file)) in files.into_iter().enumerate() {
-                    if layers.len() == layer {
-                        layers.push(Vec::new());
-                    }
-                    if layers[layer].len() <= stretch {
-                        layers[layer].resize(stretch + 1, Vec::new());
-                    }
-                    layers[layer][stretch].push(file);
+                match stretches.last_mut() {
+                    Some(last) if may_go_on && is_bounded && last.is_merged() == is_merged => last.add(files),
+                    _ => stretches.push(Stretch::new(range, files)),
                 }
+                may_go_on = is_bounded;
             }
-            partitions.push(start..layer_counts.len());
+            partitions.push(start..stretches.len());
         }
-        let layers = layers.into_iter().map(|mut stretches| {
-            stretches.resize(layer_counts.len(), Vec::new());
-            stretches.into_iter().map(FileGroup::new).collect()
-        });
-        Arrangement::Merged {
-            layers: layers.collect(),
-            points: first_ranges.into_iter().skip(1).map(|range| self.points[range - 1].clone()).collect(),
-            merging: Merging {
-                partitions,
-                layer_counts,
-                points,
-                generation_count: generations.len(),
-                merged_range_count,
-            },
+        let layer_counts: Vec<usize> = stretches.iter().map(|stretch| stretch.layers.len()).collect();
+        let first_ranges = stretches.iter().skip(1).map(|stretch| stretch.first_range);
+        let stretch_points = first_ranges.map(|range| self.points[range - 1].clone()).collect();
+        let mut layers = vec![Vec::new(); layer_counts.iter().copied().max().unwrap_or(0)];
+        for stretch in stretches {
+            let mut files = stretch.layers.into_iter();
+            for layer in &mut layers {
+                layer.push(FileGroup::new(files.next().unwrap_or_default()));
+            }
         }
+        let generation_count = generations.len();
+        let merging = Merging { partitions, layer_counts, points, generation_count, merged_range_count };
+        Arrangement::Merged { layers, points: stretch_points, merging }
     }
 
     /// Whether DataFusion can tell from its statistics that a file comes after others in one group.

@@ -44,8 +44,9 @@ pub struct CheckReport {
 /// Checked are: that each file of the manifest is there, with its size and checksum, and no other; that its footer says
 /// what the manifest says; that its rows are in order, within the file's range of users, and within the statistics by
 /// which scans leave row groups out; that the rows of all generations are as many as the manifest says. A marker of a
-/// run that changes the table, or was broken off, is told with the files that it names. Each file is read twice, once for its checksum and once for its users and times;
-/// `thread_count` files are read at a time. Of each file the first row that is wrong is told.
+/// run that changes the table, or was broken off, is told with the files that it names. Each file is read twice, once for
+/// its checksum and once for its users and times; `thread_count` files are read at a time. Of each file the first row
+/// that is wrong is told.
 ///
 /// Fails with 58P01 if nothing is at `location` or it has no manifest, XX001 and 0A000 if the manifest cannot be read,
 /// 57014 if `meter` was told to stop. What is wrong with files is no failure: it is what is reported.

@@ -67,12 +67,15 @@ pub(super) fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn 
     error.source()
 }
 
+/// What helps where a file is another, or none, by now. A transaction keeps to the files that it began with.
+const AGAIN: &str = "run the statement again; in a transaction, begin the transaction again";
+
 /// Words an error of the store: the file went away, was replaced, or could not be reached.
 pub(super) fn passing(file: &str, error: &object_store::Error) -> Fault {
     let error = match error {
         object_store::Error::NotFound { .. } => {
             Error::new(SqlState::UNDEFINED_FILE, format!("file '{file}' is gone since the lake was listed"))
-                .with_hint("run the statement again")
+                .with_hint(AGAIN)
         }
         object_store::Error::Precondition { .. } => replaced(file),
         other => {
@@ -85,8 +88,7 @@ pub(super) fn passing(file: &str, error: &object_store::Error) -> Fault {
 
 /// The file is another than the one that was listed.
 pub(super) fn replaced(file: &str) -> Error {
-    Error::new(SqlState::IO_ERROR, format!("file '{file}' was replaced while the statement read it"))
-        .with_hint("run the statement again")
+    Error::new(SqlState::IO_ERROR, format!("file '{file}' was replaced while the statement read it")).with_hint(AGAIN)
 }
 
 fn damaged(file: &str, error: &(dyn StdError + 'static)) -> Option<Error> {

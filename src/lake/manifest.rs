@@ -142,7 +142,8 @@ impl Manifest {
         if self.order.first() != Some(&self.user_key) || self.order.get(1) != Some(&self.time_key) {
             return Err("its order does not begin with its user key and its time key".to_owned());
         }
-        let row_count: u64 = self.files.iter().map(|file| file.row_count).sum();
+        let row_count = self.files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.row_count));
+        let Some(row_count) = row_count else { return Err("its files have more rows than can be counted".to_owned()) };
         if row_count != self.row_count {
             return Err(format!("it says {} rows, and its files have {row_count}", self.row_count));
         }

@@ -56,30 +56,38 @@ pub(super) struct BucketMergeExec {
 /// How the rows of a stretch are brought together.
 #[derive(Clone, Debug)]
 enum By {
-    /// Sorted by user and time.
-    Order(LexOrdering),
+    /// Merged by user and time.
+    Sorted(LexOrdering),
     /// As they come. The user, if it is among the columns.
-    Users(Option<PhysicalSortExpr>),
+    Unordered { user: Option<PhysicalSortExpr> },
 }
 
 impl By {
     fn user(&self) -> Option<&PhysicalSortExpr> {
         match self {
-            Self::Order(keys) => Some(keys.first()),
-            Self::Users(user) => user.as_ref(),
+            Self::Sorted(keys) => Some(keys.first()),
+            Self::Unordered { user } => user.as_ref(),
         }
     }
 
     fn order(&self) -> Option<&LexOrdering> {
         match self {
-            Self::Order(keys) => Some(keys),
-            Self::Users(_) => None,
+            Self::Sorted(keys) => Some(keys),
+            Self::Unordered { .. } => None,
         }
     }
 
     fn keys(&self) -> impl Iterator<Item = &PhysicalSortExpr> {
         let user = if self.order().is_none() { self.user() } else { None };
         self.order().into_iter().flatten().chain(user)
+    }
+
+    /// The same by other keys; `None` if these are none.
+    fn with_keys(&self, keys: Vec<PhysicalSortExpr>) -> Option<Self> {
+        match self {
+            Self::Sorted(_) => LexOrdering::new(keys).map(Self::Sorted),
+            Self::Unordered { .. } => Some(Self::Unordered { user: keys.into_iter().next() }),
+        }
     }
 }
 
@@ -90,7 +98,7 @@ impl BucketMergeExec {
         keys: LexOrdering,
         merging: Arc<Merging>,
     ) -> Result<Self> {
-        Self::try_by(layers, By::Order(keys), merging)
+        Self::try_by(layers, By::Sorted(keys), merging)
     }
 
     fn try_by(layers: Vec<Arc<dyn ExecutionPlan>>, by: By, merging: Arc<Merging>) -> Result<Self> {
@@ -127,6 +135,30 @@ impl BucketMergeExec {
 
     fn over(&self, layers: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self> {
         Self::try_by(layers, self.by.clone(), Arc::clone(&self.merging))
+    }
+
+    /// The columns of a projection that goes below, with the keys that it lacks behind them, and the keys by these columns.
+    /// `None` if it lacks a key that cannot be added.
+    fn keys_below(&self, wanted: &[ProjectionExpr]) -> Option<(Vec<ProjectionExpr>, Vec<PhysicalSortExpr>)> {
+        let (mut below, mut keys) = (wanted.to_vec(), Vec::new());
+        for key in self.by.keys() {
+            let place = match below.iter().position(|given| given.expr.eq(&key.expr)) {
+                Some(place) => place,
+                // Nobody needs it: it only says how rows are distributed.
+                None if self.by.order().is_none() => continue,
+                None => {
+                    let name = key.expr.downcast_ref::<Column>()?.name();
+                    // Filters look for columns by their names, so a name must not mean two.
+                    if below.iter().any(|given| given.alias == name) {
+                        return None;
+                    }
+                    below.push(ProjectionExpr::new(Arc::clone(&key.expr), name));
+                    below.len() - 1
+                }
+            };
+            keys.push(PhysicalSortExpr::new(Arc::new(Column::new(&below[place].alias, place)), key.options));
+        }
+        Some((below, keys))
     }
 
     /// The one stretch that a partition consists of, if it does.
@@ -261,57 +293,41 @@ impl ExecutionPlan for BucketMergeExec {
     /// Brings a projection below, if rows become no wider by it. What lacks the keys gets them, and loses them above.
     fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let wanted = projection.expr();
-        let mut below = wanted.to_vec();
-        let mut keys = Vec::new();
-        for key in self.by.keys() {
-            let known = below.iter().position(|given| given.expr.eq(&key.expr));
-            let (place, name) = match (known, key.expr.downcast_ref::<Column>()) {
-                (Some(place), _) => (place, below[place].alias.clone()),
-                (None, _) if self.by.order().is_none() => continue,
-                // Filters look for columns by their names, so a name must not mean two.
-                (None, Some(column)) if below.iter().all(|given| given.alias != column.name()) => {
-                    below.push(ProjectionExpr::new(Arc::clone(&key.expr), column.name()));
-                    (below.len() - 1, column.name().to_owned())
-                }
-                (None, _) => return Ok(None),
-            };
-            keys.push(PhysicalSortExpr::new(Arc::new(Column::new(&name, place)), key.options));
-        }
-        let (width, is_computing) =
-            (self.schema().fields().len(), wanted.iter().any(|given| !given.expr.is::<Column>()));
+        let Some((below, keys)) = self.keys_below(wanted) else { return Ok(None) };
+        let Some(by) = self.by.with_keys(keys) else { return Ok(None) };
+        let width = self.schema().fields().len();
+        let is_computing = wanted.iter().any(|given| !given.expr.is::<Column>());
         if below.len() > width || (below.len() == width && !is_computing) {
             return Ok(None);
         }
-        let by = match (&self.by, LexOrdering::new(keys)) {
-            (By::Order(_), Some(keys)) => By::Order(keys),
-            (By::Order(_), None) => return Ok(None),
-            (By::Users(_), user) => By::Users(user.map(|user| user.first().clone())),
-        };
         let schema = projection.schema();
         let shown = |exprs: Vec<ProjectionExpr>, input: &Arc<dyn ExecutionPlan>| {
             ProjectionExec::try_new_with_schema_metadata(exprs, Arc::clone(input), schema.as_ref())
         };
-        let has_all = below.len() == wanted.len();
+        let needs_keys = below.len() > wanted.len();
         let layers = self.layers.iter().map(|layer| -> Result<Arc<dyn ExecutionPlan>> {
             let below = below.clone();
-            Ok(Arc::new(if has_all { shown(below, layer) } else { ProjectionExec::try_new(below, Arc::clone(layer)) }?))
+            Ok(Arc::new(match needs_keys {
+                true => ProjectionExec::try_new(below, Arc::clone(layer))?,
+                false => shown(below, layer)?,
+            }))
         });
-        let layers = layers.collect::<Result<Vec<_>>>()?;
-        let merged: Arc<dyn ExecutionPlan> = Arc::new(Self::try_by(layers, by, Arc::clone(&self.merging))?);
-        if has_all {
+        let merged = Self::try_by(layers.collect::<Result<_>>()?, by, Arc::clone(&self.merging))?;
+        let merged: Arc<dyn ExecutionPlan> = Arc::new(merged);
+        if !needs_keys {
             return Ok(Some(merged));
         }
-        let kept = wanted.iter().enumerate().map(|(place, given)| {
+        let without_keys = wanted.iter().enumerate().map(|(place, given)| {
             ProjectionExpr::new(Arc::new(Column::new(&given.alias, place)) as Arc<dyn PhysicalExpr>, &given.alias)
         });
-        Ok(Some(Arc::new(shown(kept.collect(), &merged)?)))
+        Ok(Some(Arc::new(shown(without_keys.collect(), &merged)?)))
     }
 
     fn with_preserve_order(&self, preserve_order: bool) -> Option<Arc<dyn ExecutionPlan>> {
         if preserve_order {
             return None;
         }
-        let by = By::Users(self.by.user().cloned());
+        let by = By::Unordered { user: self.by.user().cloned() };
         Some(Arc::new(Self::try_by(self.layers.clone(), by, Arc::clone(&self.merging)).ok()?))
     }
 
@@ -380,17 +396,30 @@ impl Reading {
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)));
         };
         let consumer = MemoryConsumer::new(format!("BucketMergeExec[{}]", self.partition));
-        let merged = StreamingMergeBuilder::new()
-            .with_streams(streams)
-            .with_schema(Arc::clone(&self.schema))
-            .with_expressions(keys)
-            .with_metrics(metrics)
-            .with_batch_size(self.context.session_config().batch_size())
-            .with_reservation(consumer.register(self.context.memory_pool()))
-            .with_round_robin_tie_breaker(false)
-            .build()?;
+        let merged = merge_sorted(streams, Arc::clone(&self.schema), keys, metrics, consumer, &self.context)?;
         let merged_rows = self.merged_rows.clone();
         let counted = merged.inspect_ok(move |batch| merged_rows.add(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), counted)))
     }
+}
+
+/// Merges streams that are sorted by `keys`. Of rows that are equal in them, those of the earlier stream come first.
+pub(super) fn merge_sorted(
+    streams: Vec<SendableRecordBatchStream>,
+    schema: SchemaRef,
+    keys: &LexOrdering,
+    metrics: BaselineMetrics,
+    consumer: MemoryConsumer,
+    context: &TaskContext,
+) -> Result<SendableRecordBatchStream> {
+    StreamingMergeBuilder::new()
+        .with_streams(streams)
+        .with_schema(schema)
+        .with_expressions(keys)
+        .with_metrics(metrics)
+        .with_batch_size(context.session_config().batch_size())
+        .with_reservation(consumer.register(context.memory_pool()))
+        // Else equal rows would be taken from each stream in turn.
+        .with_round_robin_tie_breaker(false)
+        .build()
 }

@@ -42,8 +42,7 @@ fn balance_expr(expr: &mut Expr) {
         return;
     }
     let operands = operands(std::mem::replace(expr, nothing()), &op);
-    let join = |left, right| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
-    *expr = tree(operands, &join).unwrap_or_else(nothing);
+    *expr = joined(operands, &op).unwrap_or_else(nothing);
 }
 
 fn balance_set(set: &mut SetExpr) {
@@ -118,6 +117,12 @@ fn operands(mut expr: Expr, chain: &BinaryOperator) -> Vec<Expr> {
             }
         }
     }
+}
+
+/// Conditions joined by AND or by OR, as a tree that is wide; `None` where there are none.
+pub(super) fn joined(conditions: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+    let join = |left, right| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
+    tree(conditions, &join)
 }
 
 /// Joins neighbours until one is left.

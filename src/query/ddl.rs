@@ -15,12 +15,12 @@ use datafusion::sql::sqlparser::ast::{
     RenameTableNameKind, Statement,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 use tributary_udfs::TributaryDialect;
 
 use super::parse::{Parsed, byte_offset};
 use super::{errors, plan, postgres};
-use crate::catalog::{Change, Notice, RelationKind, SessionCatalog};
+use crate::catalog::{Change, Definition, Notice, RelationKind, SessionCatalog};
 use crate::error::{Error, Result, SqlState};
 use crate::lake::{Format, LakeTable};
 
@@ -45,7 +45,7 @@ pub async fn create_view(
     plan::refuse_too_large(context, &query, &parsed.source).await?;
     let columns = view.columns.iter().map(|c| fold(&c.name)).collect();
     catalog
-        .create_view(&name, query, columns, definition(&parsed.text), view.or_replace)
+        .create_view(&name, query, columns, definition(parsed), view.or_replace)
         .await
         .map_err(|e| errors::from_datafusion(&e, &parsed.source))
 }
@@ -121,8 +121,11 @@ pub fn drop(
 }
 
 /// The tag of ALTER TABLE or ALTER VIEW, which the parser reads as one statement.
-pub fn alter_tag(parsed: &Parsed) -> &'static str {
-    let is_view = parsed.text.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("view"));
+///
+/// Attached to it is its last token, or the word VIEW: that one stands before the name.
+pub fn alter_tag(alter: &AlterTable) -> &'static str {
+    let name = alter.name.0.first().and_then(ObjectNamePart::as_ident);
+    let is_view = name.is_some_and(|name| alter.end_token.0.span.start < name.span.start);
     if is_view { "ALTER VIEW" } else { "ALTER TABLE" }
 }
 
@@ -174,21 +177,35 @@ fn rewritten_query(query: &Query, parsed: &Parsed) -> Result<Box<Query>> {
 }
 
 /// What follows the AS of `CREATE VIEW name [(columns)] AS query`.
-fn definition(text: &str) -> String {
-    let dialect = TributaryDialect;
+fn definition(parsed: &Parsed) -> Definition {
+    let (text, dialect) = (parsed.text.as_str(), TributaryDialect);
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().unwrap_or_default();
     let mut depth = 0;
+    let mut end = Location::new(1, 1);
     for token in &tokens {
         match &token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
             Token::Word(Word { keyword: Keyword::AS, .. }) if depth == 0 => {
-                return text[byte_offset(text, token.span.end)..].trim().to_owned();
+                end = token.span.end;
+                break;
             }
             _ => {}
         }
     }
-    text.to_owned()
+    let rest = &text[byte_offset(text, end)..];
+    let query = rest.trim_start();
+    let blank = &rest[..rest.len() - query.len()];
+    let start = blank.chars().fold(end, |at, character| match character {
+        '\n' => Location::new(at.line + 1, 1),
+        _ => Location::new(at.line, at.column + 1),
+    });
+    // Counted from the statement, which begins somewhere in its text.
+    let start = match start.line {
+        1 => Location::new(parsed.start.line, parsed.start.column + start.column - 1),
+        line => Location::new(parsed.start.line + line - 1, start.column),
+    };
+    Definition { text: query.trim_end().to_owned(), start }
 }
 
 fn reference(name: &ObjectName) -> Result<TableReference> {
@@ -225,13 +242,40 @@ fn fold(ident: &Ident) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::parse::{Kind, parse};
     use super::*;
 
     #[test]
     fn the_definition_of_a_view_is_the_text_after_its_as() {
+        let of = |text: &str| {
+            let parsed = parse(text, &CancellationToken::new()).unwrap();
+            let Definition { text, start } = definition(parsed.last().unwrap());
+            (text, start.line, start.column)
+        };
+        let query = "SELECT x AS a, '茶' AS b FROM t".to_owned();
+        assert_eq!(of(&format!("CREATE OR REPLACE VIEW v (a, b) AS\n  {query}")), (query.clone(), 2, 3));
+        assert_eq!(of(&format!("SELECT '茶';\nSELECT 1; CREATE VIEW v AS {query} ;")), (query.clone(), 2, 28));
         assert_eq!(
-            definition("CREATE OR REPLACE VIEW v (a, b) AS\n  SELECT x AS a, '茶' AS b FROM t"),
-            "SELECT x AS a, '茶' AS b FROM t"
+            of(&format!("SELECT 1;\n\nCREATE VIEW v AS -- why\n {query}")),
+            (format!("-- why\n {query}"), 3, 18)
         );
+    }
+
+    #[test]
+    fn alter_view_is_told_from_alter_table_by_its_tokens() {
+        for (text, tag) in [
+            ("ALTER VIEW t RENAME TO u", "ALTER VIEW"),
+            ("ALTER /* x */ VIEW IF EXISTS t RENAME TO u", "ALTER VIEW"),
+            ("ALTER TABLE t RENAME TO view", "ALTER TABLE"),
+            ("ALTER TABLE view RENAME TO u", "ALTER TABLE"),
+            ("/* ALTER VIEW */ ALTER\nTABLE IF EXISTS t RENAME TO u;", "ALTER TABLE"),
+        ] {
+            let parsed = parse(text, &CancellationToken::new()).unwrap();
+            let Kind::Sql(statement) = &*parsed[0].kind else { panic!("{text}") };
+            let Statement::AlterTable(alter) = statement.as_ref() else { panic!("{text}") };
+            assert_eq!(alter_tag(alter), tag, "{text}");
+        }
     }
 }

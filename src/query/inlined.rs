@@ -4,13 +4,18 @@
 //! optimizer merge projections and push filters through them, so that the expressions of twenty short queries become
 //! one that is as deep as all of them, and a filter on a column that each uses twice one of a million parts. A rule
 //! cannot be interrupted: what would take one too long is refused before the first.
+//!
+//! Some rules write an operand twice as well: `x BETWEEN a AND b` becomes two comparisons, and `coalesce(x, y)` a CASE
+//! that asks for `x` before it answers it. So a few dozen of them inside each other count as what they become.
 
 use std::collections::HashMap;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::utils::grouping_set_to_exprlist;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::expr::{Between, Case};
+use datafusion::logical_expr::utils::{grouping_set_to_exprlist, merge_schema};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use super::errors;
 use crate::error::{Error, Result, SqlState};
@@ -30,6 +35,11 @@ const PLAIN: Weight = Weight { depth: 1.0, parts: 1.0 };
 impl Weight {
     fn max(self, other: Self) -> Self {
         Self { depth: self.depth.max(other.depth), parts: self.parts.max(other.parts) }
+    }
+
+    /// So many of them.
+    fn times(self, copies: f64) -> Self {
+        Self { parts: self.parts * copies, ..self }
     }
 
     /// The same where each of its columns is read once.
@@ -97,10 +107,11 @@ impl Account {
             _ => PutIn::Once,
         };
         let failed = |e| errors::from_datafusion(&e, source);
+        let schema = merge_schema(&plan.inputs());
         let mut weights = vec![];
         let mut subqueries = vec![];
         plan.apply_expressions(|expr| {
-            weights.push(self.weigh(expr, &read, put_in, &mut subqueries)?);
+            weights.push(self.weigh(expr, (&read, &schema), put_in, &mut subqueries)?);
             Ok(TreeNodeRecursion::Continue)
         })
         .map_err(failed)?;
@@ -117,13 +128,13 @@ impl Account {
     fn weigh(
         &mut self,
         expr: &Expr,
-        read: &Columns,
+        (read, schema): (&Columns, &DFSchema),
         put_in: PutIn,
         subqueries: &mut Vec<LogicalPlan>,
     ) -> datafusion::error::Result<Weight> {
         let mut weight = Weight { depth: 0.0, parts: 0.0 };
-        let mut open = vec![(expr, 0.0)];
-        while let Some((expr, above)) = open.pop() {
+        let mut open = vec![(expr, 0.0, 1.0)];
+        while let Some((expr, above, copies)) = open.pop() {
             match expr {
                 Expr::ScalarSubquery(subquery) => subqueries.push(LogicalPlan::clone(&subquery.subquery)),
                 Expr::Exists(exists) => subqueries.push(LogicalPlan::clone(&exists.subquery.subquery)),
@@ -138,15 +149,18 @@ impl Account {
                 _ => PLAIN,
             };
             weight.depth = weight.depth.max(above + own.depth);
-            weight.parts += own.parts;
+            weight.parts += own.times(copies).parts;
             self.work += match (put_in, expr) {
                 (PutIn::Nothing, Expr::Column(_)) => PLAIN,
                 (PutIn::Once, _) => own.read_once(),
                 _ => own,
             }
+            .times(copies)
             .work(above);
+            let mut place = 0;
             expr.apply_children(|child| {
-                open.push((child, above + own.depth));
+                open.push((child, above + own.depth, copies * copies_of(expr, place, schema)));
+                place += 1;
                 Ok(TreeNodeRecursion::Continue)
             })?;
         }
@@ -163,6 +177,28 @@ impl Account {
             return Ok(());
         }
         Err(too_complex("the expressions of the statement are too large to be planned".to_owned()).into())
+    }
+}
+
+/// How often rules write an operand of an expression.
+fn copies_of(expr: &Expr, place: usize, schema: &DFSchema) -> f64 {
+    match expr {
+        Expr::Between(Between { .. }) if place == 0 => 2.0,
+        Expr::ScalarFunction(call)
+            if matches!(call.name(), "coalesce" | "nvl" | "ifnull" | "nvl2") && place + 1 < call.args.len() =>
+        {
+            2.0
+        }
+        // A condition with a few branches is written with AND and OR: each branch asks also that none before it held.
+        Expr::Case(Case { expr: None, when_then_expr, .. })
+            if when_then_expr.len() < 3
+                && place < 2 * when_then_expr.len()
+                && place % 2 == 0
+                && matches!(when_then_expr[0].1.get_type(schema), Ok(DataType::Boolean)) =>
+        {
+            3.0
+        }
+        _ => 1.0,
     }
 }
 
@@ -254,6 +290,27 @@ mod tests {
         };
         assert_eq!(state(&groups("x + 1")).await, Some(SqlState::STATEMENT_TOO_COMPLEX));
         assert_eq!(state(&groups("max(x)")).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_rules_write_twice_counts_twice() {
+        let nested = |open: &str, close: &str, levels: usize| {
+            format!("SELECT {}x{} FROM t", open.repeat(levels), close.repeat(levels))
+        };
+        for (open, close) in [
+            ("CAST(", " BETWEEN 0 AND 1 AS int)"),
+            ("CAST(", " NOT BETWEEN 0 AND 1 AS int)"),
+            ("coalesce(", ", 1)"),
+            ("nvl2(", ", 1, 2)"),
+            ("CAST(CASE WHEN ", " > 1 THEN y > 2 ELSE y > 3 END AS int)"),
+        ] {
+            assert_eq!(state(&nested(open, close, 5)).await, None, "{open}#{close}");
+            let refused = Some(SqlState::STATEMENT_TOO_COMPLEX);
+            assert_eq!(state(&nested(open, close, 20)).await, refused, "{open}#{close}");
+        }
+        for (open, close) in [("coalesce(1, ", ")"), ("CASE WHEN x > 1 THEN y ELSE ", " END"), ("abs(", ")")] {
+            assert_eq!(state(&nested(open, close, 20)).await, None, "{open}#{close}");
+        }
     }
 
     #[tokio::test]

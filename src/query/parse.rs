@@ -24,6 +24,8 @@ use crate::sealed::Sealed;
 pub struct Parsed {
     /// The statement as the user wrote it, without the semicolon.
     pub text: String,
+    /// Where it begins in the query text; the places of its syntax tree count there.
+    pub start: Location,
     /// The whole query text: error positions count in it, as clients expect.
     pub source: Arc<str>,
     pub kind: Sealed<Kind>,
@@ -103,9 +105,13 @@ pub(super) fn byte_offset(text: &str, location: Location) -> usize {
 fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, mut tokens: Vec<TokenWithSpan>) -> Result<Parsed> {
     complexity::check(&tokens)?;
     let (range, offset) = place(walk, &tokens);
+    let solid = tokens.iter().find(|token| !is_blank(&token.token));
+    let start = solid.map_or(Location::new(1, 1), |token| token.span.start);
     let statement_text = text[range].to_owned();
     let dialect = TributaryDialect;
-    leave_out_deferrable(&mut tokens);
+    if is_about_transactions(&tokens) {
+        tokens = without_deferrable(tokens);
+    }
     let kind = if let Some(fetch) = fetch::parse(&tokens) {
         Kind::Fetch(fetch?)
     } else if is_external_table(&tokens) {
@@ -128,34 +134,57 @@ fn parse_one(text: &Arc<str>, walk: &mut Walk<'_>, mut tokens: Vec<TokenWithSpan
         complexity::check_with(&statement)?;
         Kind::Sql(Box::new(statement))
     };
-    Ok(Parsed { text: statement_text, source: Arc::clone(text), kind: Sealed::new(kind) })
+    Ok(Parsed { text: statement_text, start, source: Arc::clone(text), kind: Sealed::new(kind) })
 }
 
-/// Takes `[NOT] DEFERRABLE` out of BEGIN and SET TRANSACTION, where the parser does not know it.
-///
-/// It says whether a transaction may wait for a snapshot that no other one can spoil. Every snapshot here is one.
-fn leave_out_deferrable(tokens: &mut Vec<TokenWithSpan>) {
-    let keyword = |token: &TokenWithSpan| match &token.token {
-        Token::Word(Word { keyword, quote_style: None, .. }) => *keyword,
-        _ => Keyword::NoKeyword,
-    };
-    let is_solid = |token: &&TokenWithSpan| !is_blank(&token.token);
-    let mut words = tokens.iter().filter(is_solid).map(keyword);
-    let is_about_transactions = match words.next() {
+/// Whether these are BEGIN, START TRANSACTION or SET TRANSACTION.
+fn is_about_transactions(tokens: &[TokenWithSpan]) -> bool {
+    let mut words = tokens.iter().filter(|token| !is_blank(&token.token)).map(keyword);
+    match words.next() {
         Some(Keyword::BEGIN | Keyword::START) => true,
         Some(Keyword::SET) => words.any(|word| word == Keyword::TRANSACTION),
         _ => false,
-    };
-    if !is_about_transactions {
-        return;
     }
-    while let Some(at) = tokens.iter().position(|token| keyword(token) == Keyword::DEFERRABLE) {
-        let before = tokens[..at].iter().rposition(|token| !is_blank(&token.token));
-        let from = before.filter(|before| keyword(&tokens[*before]) == Keyword::NOT).unwrap_or(at);
-        // Modes may have commas between them.
-        let comma = tokens[..from].iter().rposition(|token| !is_blank(&token.token));
-        let from = comma.filter(|comma| tokens[*comma].token == Token::Comma).unwrap_or(from);
-        tokens.drain(from..=at);
+}
+
+/// Takes `[NOT] DEFERRABLE` out of the modes of a transaction, where the parser does not know it.
+///
+/// It says whether a transaction may wait for a snapshot that no other one can spoil. Every snapshot here is one.
+/// Modes may have one comma between them, which goes with it; commas that are wrong stay, for the parser to refuse.
+fn without_deferrable(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_comma = |token: Option<&TokenWithSpan>| token.is_some_and(|token| token.token == Token::Comma);
+    let ends_mode = |token: &TokenWithSpan| {
+        let is_head = matches!(keyword(token), Keyword::BEGIN | Keyword::START | Keyword::TRANSACTION | Keyword::WORK);
+        token.token != Token::Comma && !is_head
+    };
+    let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.into_iter().filter(|token| !is_blank(&token.token)).peekable();
+    while let Some(token) = rest.next() {
+        if keyword(&token) != Keyword::DEFERRABLE {
+            kept.push(token);
+            continue;
+        }
+        kept.pop_if(|token| keyword(token) == Keyword::NOT);
+        if is_comma(kept.last()) {
+            if let [.., before, _] = kept.as_slice()
+                && ends_mode(before)
+            {
+                kept.pop();
+            }
+        } else if let Some(comma) = rest.next_if(|token| token.token == Token::Comma)
+            && (rest.peek().is_none() || is_comma(rest.peek()))
+        {
+            kept.push(comma);
+        }
+    }
+    kept
+}
+
+/// The keyword that a token is, unless it is quoted.
+fn keyword(token: &TokenWithSpan) -> Keyword {
+    match &token.token {
+        Token::Word(Word { keyword, quote_style: None, .. }) => *keyword,
+        _ => Keyword::NoKeyword,
     }
 }
 
@@ -375,6 +404,48 @@ mod tests {
         stop.cancel();
         let error = super::parse("select 1; select 2", &stop).unwrap_err();
         assert_eq!(error.state, SqlState::QUERY_CANCELED);
+    }
+
+    #[test]
+    fn deferrable_goes_with_one_comma_and_leaves_wrong_ones() {
+        for modes in [
+            "DEFERRABLE",
+            "DEFERRABLE, READ ONLY",
+            "READ ONLY, NOT DEFERRABLE",
+            "READ ONLY, DEFERRABLE, ISOLATION LEVEL SERIALIZABLE",
+            "READ ONLY NOT DEFERRABLE READ WRITE",
+            "NOT DEFERRABLE , DEFERRABLE /* x */ , READ ONLY",
+            "DEFERRABLE DEFERRABLE",
+        ] {
+            for head in ["BEGIN", "BEGIN WORK", "START TRANSACTION", "SET TRANSACTION"] {
+                // The parser wants a mode behind SET TRANSACTION.
+                let modes = if head == "SET TRANSACTION" { format!("READ ONLY, {modes}") } else { modes.to_owned() };
+                assert_eq!(parse(&format!("{head} {modes}")).map(|parsed| parsed.len()), Ok(1), "{head} {modes}");
+            }
+        }
+        for wrong in [
+            "BEGIN , DEFERRABLE",
+            "BEGIN DEFERRABLE,",
+            "BEGIN READ ONLY, DEFERRABLE,",
+            "BEGIN READ ONLY,, DEFERRABLE",
+            "BEGIN DEFERRABLE,, READ ONLY",
+            "START TRANSACTION NOT NOT DEFERRABLE",
+            "BEGIN \"DEFERRABLE\"",
+        ] {
+            assert_eq!(
+                parse(wrong).map(|parsed| parsed.len()).map_err(|e| e.state),
+                Err(SqlState::SYNTAX_ERROR),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_modes_of_a_transaction_take_time_in_proportion_to_their_text() {
+        let started = std::time::Instant::now();
+        assert!(parse(&format!("BEGIN {}", "DEFERRABLE, ".repeat(100_000))).is_err());
+        assert!(parse(&format!("BEGIN {}", "NOT DEFERRABLE ".repeat(100_000))).is_ok());
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[test]

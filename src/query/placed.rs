@@ -9,7 +9,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::parameters;
+use super::{parameters, postgres};
 
 const TEXT: DataType = DataType::Utf8;
 const INT4: DataType = DataType::Int32;
@@ -86,46 +86,34 @@ pub fn placed_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMa
 
 /// `x = ANY($1)`, `x <> ALL($1)`, `x > ANY($1)`: the list is of what `x` is.
 fn list_of(expr: &Expr, schema: &DFSchema) -> Option<(usize, FieldRef)> {
-    let (list, item) = match expr {
-        Expr::ScalarFunction(call) if TAKE_AN_ITEM.contains(&call.name()) => match call.args.as_slice() {
-            [list, item] => (list, item),
-            _ => return None,
-        },
-        // The largest and the smallest item stand for all of them.
-        Expr::BinaryExpr(compared) => {
-            let end_of = |side| match side {
-                &Expr::ScalarFunction(ref call) if matches!(call.name(), "array_min" | "array_max") => {
-                    call.args.first()
-                }
-                _ => None,
-            };
-            match (end_of(compared.left.as_ref()), end_of(compared.right.as_ref())) {
-                (Some(list), None) => (list, compared.right.as_ref()),
-                (None, Some(list)) => (list, compared.left.as_ref()),
-                _ => return None,
-            }
-        }
-        _ => return None,
-    };
+    let Expr::ScalarFunction(call) = expr else { return None };
+    if !TAKE_AN_ITEM.contains(&call.name()) && !postgres::is_quantified(call.name()) {
+        return None;
+    }
+    let [list, item] = call.args.as_slice() else { return None };
     if let Some(index) = open_parameter(item) {
         return item_of(list, schema).map(|item| (index, item));
     }
     let index = open_parameter(list)?;
     let (_, item) = item.to_field(schema).ok()?;
-    let item = match item.data_type() {
+    let item = sent_as(&item).as_ref().clone().with_name(Field::LIST_FIELD_DEFAULT_NAME);
+    Some((index, Arc::new(Field::new("", DataType::List(Arc::new(item)), true))))
+}
+
+/// The type in which a value like those of a field is sent: how a column is encoded is not the client's.
+fn sent_as(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
         DataType::Utf8View | DataType::LargeUtf8 => parameters::field(DataType::Utf8),
         DataType::Dictionary(_, values) => parameters::field(values.as_ref().clone()),
-        _ => parameters::like(&item),
-    };
-    let item = item.as_ref().clone().with_name(Field::LIST_FIELD_DEFAULT_NAME);
-    Some((index, Arc::new(Field::new("", DataType::List(Arc::new(item)), true))))
+        _ => parameters::like(field),
+    }
 }
 
 /// The type of the items of a list.
 fn item_of(list: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     match list.to_field(schema).ok()?.1.data_type() {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            Some(parameters::like(item)).filter(|item| !item.data_type().is_null())
+            Some(sent_as(item)).filter(|item| !item.data_type().is_null())
         }
         _ => None,
     }

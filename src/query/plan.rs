@@ -205,6 +205,7 @@ pub async fn constant(
     }
     postgres::rewrite(&mut statement)?;
     let plan = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await.map_err(failed)?;
+    inlined::check(&plan, source)?;
     let batches = DataFrame::new(state, plan).collect().await.map_err(failed)?;
     match batches.iter().find(|b| b.num_rows() == 1 && b.num_columns() == 1) {
         Some(batch) => ScalarValue::try_from_array(batch.column(0), 0).map_err(failed),

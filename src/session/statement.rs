@@ -112,7 +112,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed, usage: &Arc<Usa
         // Nobody can listen here, so there is nothing to end; pools of connections say so before they lend one again.
         Statement::UNLISTEN { .. } => Ok(done("UNLISTEN")),
         Statement::AlterTable(alter) => {
-            let tag = query::ddl::alter_tag(parsed);
+            let tag = query::ddl::alter_tag(alter);
             blocks::refuse_if_read_only(session, tag)?;
             let notices = query::ddl::rename(&session.catalog, alter, tag)?.ok_or_else(|| unsupported(parsed))?;
             Ok(defined(session, tag, notices, Lifetime::Over))
@@ -452,6 +452,7 @@ async fn prepare(
     let declared = data_types.iter().map(query::parameter_type).collect();
     let inner = Parsed {
         text: parsed.text.clone(),
+        start: parsed.start,
         source: Arc::clone(&parsed.source),
         kind: Sealed::new(Kind::Sql(Box::new(statement.clone()))),
     };

@@ -34,11 +34,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, random_bytes};
+use crate::access::Access;
 use crate::catalog::{Catalog, DATABASE};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
+use crate::random::random_bytes;
 use crate::session::{Identity, Registry, Session};
 use connection::Connection;
 use hangup::Hangup;

@@ -5,7 +5,7 @@ use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit}
 use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 
-use super::arrays::Items;
+use super::arrays::{Items, Refused};
 use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::times::{Zone, input};
@@ -40,11 +40,14 @@ pub fn decode(
             .map_err(|_| place.error(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "is not valid UTF-8"))?;
         from_text(place, text, pg, zone)?
     };
-    // A numeric keeps the digits that were sent; the planner widens what it is compared with.
-    if matches!(value, ScalarValue::Decimal128(..)) && target.is_decimal() {
-        return Ok(value);
-    }
-    if value.data_type() == *target {
+    // A numeric keeps the digits that were sent, also in an array; the planner widens what it is compared with.
+    let is_numeric = match (&value.data_type(), target) {
+        (DataType::List(sent), DataType::List(wanted)) => {
+            sent.data_type().is_decimal() && wanted.data_type().is_decimal()
+        }
+        (sent, wanted) => sent.is_decimal() && wanted.is_decimal(),
+    };
+    if is_numeric || value.data_type() == *target {
         return Ok(value);
     }
     value.cast_to(target).map_err(|e| place.wrong(&e.strip_backtrace()))
@@ -65,6 +68,15 @@ impl Place<'_> {
         error.with_detail(format!("It is the value of parameter ${}.", self.number))
     }
 
+    fn refused(self, refused: Refused) -> Error {
+        match refused {
+            Refused::Digits => {
+                self.error(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "has numbers that need more than 38 digits together")
+            }
+            Refused::Other(error) => self.wrong(&error.strip_backtrace()),
+        }
+    }
+
     fn length(self, length: usize) -> Error {
         let what = format!("has a binary value of {length} bytes, which is not its format");
         self.error(SqlState::INVALID_BINARY_REPRESENTATION, &what)
@@ -77,7 +89,7 @@ fn from_text(place: Place<'_>, text: &str, pg: &Type, zone: &str) -> Result<Scal
         for item_text in array_text::items(text) {
             let item_text = item_text.map_err(|_| place.wrong("it is not a one-dimensional array like {a,b}"))?;
             let value = item_text.map(|text| from_text(place, &text, &item, zone)).transpose()?;
-            items.push(value).map_err(|e| place.wrong(&e.strip_backtrace()))?;
+            items.push(value).map_err(|refused| place.refused(refused))?;
         }
         return list(place, items, &item);
     }
@@ -238,20 +250,20 @@ fn array_from_binary(place: Place<'_>, bytes: &[u8], item: &Type) -> Result<Scal
         let length = i32::from_be_bytes(head.try_into().map_err(|_| header())?);
         rest = tail;
         let Ok(length) = usize::try_from(length) else {
-            items.push(None).map_err(|e| place.wrong(&e.strip_backtrace()))?;
+            items.push(None).map_err(|refused| place.refused(refused))?;
             continue;
         };
         let (value, tail) = rest.split_at_checked(length).ok_or_else(header)?;
         rest = tail;
         let value = from_binary(place, value, item)?;
-        items.push(Some(value)).map_err(|e| place.wrong(&e.strip_backtrace()))?;
+        items.push(Some(value)).map_err(|refused| place.refused(refused))?;
     }
     list(place, items, item)
 }
 
 fn list(place: Place<'_>, items: Items, item: &Type) -> Result<ScalarValue> {
     let item_type = types::arrow_type(item).unwrap_or(DataType::Utf8);
-    items.finish(&item_type).map_err(|e| place.wrong(&e.strip_backtrace()))
+    items.finish(&item_type).map_err(|refused| place.refused(refused))
 }
 
 /// Digits and scale of a decimal text, an exponent included. `None` where it is none or too long.
@@ -367,6 +379,22 @@ mod tests {
             true,
         );
         assert_eq!(&array_of(&value), &array_of(&ScalarValue::List(list)));
+    }
+
+    #[test]
+    fn arrays_of_numerics_keep_the_digits_of_each() {
+        let list = |values: &[i128], scale| {
+            let values: Vec<_> = values.iter().map(|value| ScalarValue::Decimal128(Some(*value), 38, scale)).collect();
+            ScalarValue::List(ScalarValue::new_list(&values, &DataType::Decimal128(38, scale), true))
+        };
+        assert_eq!(text(&Type::NUMERIC_ARRAY, "{1,2.55}").unwrap(), list(&[100, 255], 2));
+        let digits = "0.1234567890123456789";
+        assert_eq!(
+            text(&Type::NUMERIC_ARRAY, &format!("{{{digits}}}")).unwrap(),
+            list(&[1_234_567_890_123_456_789], 19)
+        );
+        let error = text(&Type::NUMERIC_ARRAY, "{1e37,0.01}").unwrap_err();
+        assert_eq!(error.state, SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
     }
 
     proptest! {

@@ -263,7 +263,9 @@ def tributary(*arguments, succeeds=True):
 
 
 def names_below(prefix):
-    return sorted(found["Key"].removeprefix(prefix) for found in STORE.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"])
+    """The names of files, without what tells the runs apart that made them."""
+    keys = (found["Key"].removeprefix(prefix) for found in STORE.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"])
+    return sorted(re.sub(r"(-generation-[0-9]+)-[0-9a-f]{8}\.parquet$", r"\1.parquet", key) for key in keys)
 
 
 @check

@@ -117,6 +117,24 @@ fn a_wrong_call_says_what_would_be_right() {
     assert!(!ok && told.contains("it has no _tributary.json"), "{told}");
 }
 
+/// Starts a command and kills it at a moment.
+fn kill_at(arguments: &[&str], moment: &dyn Fn() -> bool) {
+    let mut run = tributary();
+    let mut child =
+        run.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let began_at = Instant::now();
+    while !moment() {
+        assert!(began_at.elapsed() < Duration::from_secs(60), "the run does not come so far");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("a child can be waited for");
+}
+
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 #[test]
 fn killed_at_any_point_it_leaves_no_table_and_the_next_run_makes_it() {
     let folder = tempfile::tempdir().expect("a folder for the test");
@@ -128,23 +146,10 @@ fn killed_at_any_point_it_leaves_no_table_and_the_next_run_makes_it() {
     let (raw, table) = (folder.path().join("raw.csv"), folder.path().join("events"));
     fs::write(&raw, csv).expect("it can be written");
     let (spilled, made) = (folder.path().join(".events.cluster/spill"), folder.path().join(".events.cluster/table"));
-    let has_files = |folder: &Path| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     let moments: [&dyn Fn() -> bool; 3] = [&|| spilled.exists(), &|| has_files(&spilled), &|| has_files(&made)];
     let arguments = ["cluster", text(&raw), text(&table), "--memory-limit", "1MiB", "--ranges", "16"];
     for moment in moments {
-        let mut child = tributary()
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let began_at = Instant::now();
-        while !moment() {
-            assert!(began_at.elapsed() < Duration::from_secs(60), "the run does not come so far");
-            thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("it runs");
-        child.wait().expect("a child can be waited for");
+        kill_at(&arguments, moment);
         assert!(!table.exists(), "half a table is there");
         assert!(folder.path().join(".events.cluster").exists(), "it was killed too late");
     }
@@ -224,6 +229,10 @@ async fn a_server_sees_what_is_appended_and_its_statements_go_on_over_a_compacti
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(count().await, 28);
+    let sql = "SELECT count(event) FROM events WHERE event <> ''";
+    let slow = server.connect().await;
+    slow.batch_execute("BEGIN").await.expect("a transaction");
+    assert_eq!(slow.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0), 28);
     let mut run = tributary().args(["compact", text(&table)]).stdout(Stdio::null()).spawn().expect("it starts");
     loop {
         assert_eq!(count().await, 28);
@@ -233,8 +242,16 @@ async fn a_server_sees_what_is_appended_and_its_statements_go_on_over_a_compacti
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(count().await, 28);
-    assert!(table.join("range-00000-generation-3.parquet").exists());
-    assert!(!table.join("range-00000-generation-1.parquet").exists());
+    // A transaction that is open all the while keeps to files that are gone.
+    let error = slow.query_one(sql, &[]).await.expect_err("its files are gone");
+    let error = error.as_db_error().expect("the server says it");
+    assert_eq!(error.code().code(), "58P01", "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("begin the transaction again")), "{error:?}");
+    slow.batch_execute("ROLLBACK; BEGIN").await.expect("it begins again");
+    assert_eq!(slow.query_one(sql, &[]).await.expect("a row").get::<_, i64>(0), 28);
+    let files = fixtures::files_below(&table, &["parquet"]);
+    let is_compact = |file: &Path| text(file).contains("-generation-3-");
+    assert!(files.len() == 2 && files.iter().all(|file| is_compact(file)), "{files:?}");
 }
 
 #[test]
@@ -254,24 +271,11 @@ fn an_append_that_is_killed_leaves_the_old_table_and_the_next_run_goes_on() {
     let (ok, _, told) = tributary_runs(&["cluster", &old, text(&table), "--ranges", "16"]);
     assert!(ok, "{told}");
     let hidden = folder.path().join(".events.cluster");
-    let has_files = |folder: &Path| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     let moments: [&dyn Fn() -> bool; 3] =
         [&|| hidden.exists(), &|| has_files(&hidden.join("spill")), &|| has_files(&hidden.join("table"))];
     let arguments = ["cluster", &new, text(&table), "--append", "--memory-limit", "1MiB"];
     for moment in moments {
-        let mut child = tributary()
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let began_at = Instant::now();
-        while !moment() {
-            assert!(began_at.elapsed() < Duration::from_secs(60), "the run does not come so far");
-            thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().expect("it runs");
-        child.wait().expect("a child can be waited for");
+        kill_at(&arguments, moment);
         assert!(hidden.exists(), "it was killed too late");
         let (ok, printed, _) = tributary_runs(&["check", text(&table)]);
         assert!(ok && printed.contains("1,000 rows"), "{printed}");

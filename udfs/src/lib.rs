@@ -5,6 +5,7 @@
 //! [`catalogue`] is what is written about each of them. The rules themselves are in the crate `tributary-core`.
 
 mod attribution;
+mod bytes;
 mod call;
 mod catalogue;
 mod channels;
@@ -23,6 +24,7 @@ mod windows;
 mod written;
 
 pub use attribution::{attribute, attribute_totals, attribute_window};
+pub use bytes::{batch_bytes, value_bytes};
 pub use catalogue::{aggregates, catalogue, scalars, windows};
 pub use channels::{channel_group, utm};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};

@@ -15,7 +15,8 @@ extensions_options! {
         /// Answer users in passes of a few thousand, instead of all users of a partition in one table.
         pub journeys: bool, default = true
 
-        /// Read texts as codes into a file's dictionaries where a plan only compares them with constants.
+        /// Read texts as codes into a file's dictionaries where a plan only compares them with constants, or only numbers
+        /// them.
         pub read_codes: bool, default = true
     }
 }

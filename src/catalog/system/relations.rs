@@ -247,10 +247,11 @@ pub fn pg_views(snapshot: &Snapshot, owner: &str) -> Rows {
     rows
 }
 
-/// A view's query as the user wrote it, with the semicolon that PostgreSQL's tools expect.
+/// A view's query as the user wrote it, with the names that relations have now and the semicolon that PostgreSQL's tools
+/// expect.
 pub fn view_definition(relation: &Relation) -> Option<String> {
     match &relation.body {
-        RelationBody::View(view) => Some(format!("{};", view.definition.trim().trim_end_matches(';').trim_end())),
+        RelationBody::View(view) => Some(format!("{};", view.definition().trim().trim_end_matches(';').trim_end())),
         _ => None,
     }
 }

@@ -57,18 +57,8 @@ pub(in crate::lake) async fn append_to(
     options: &AppendOptions,
     meter: &Arc<ClusterMeter>,
 ) -> Result<ClusterReport> {
-    let (next, report) = match write_generation(&change, runtime, source, options, meter).await {
-        Ok(written) => written,
-        Err(error) => {
-            change.give_up().await;
-            return Err(error);
-        }
-    };
-    match next {
-        Some(next) => change.publish(&next, Duration::ZERO, meter).await?,
-        None => change.give_up().await,
-    }
-    Ok(report)
+    let written = write_generation(&change, runtime, source, options, meter).await;
+    change.settle(written, Duration::ZERO, meter).await
 }
 
 /// Makes the files of the generation, and says what the table is with them; `None` if there are no rows.
@@ -90,19 +80,19 @@ async fn write_generation(
             .with_hint("The rows of a table cannot be appended to it."));
     }
     let heads = read_heads(&source).await?;
-    let shape = columns.fit(source.schema(), |name| source.is_without_values(name), &heads)?;
+    let shape = columns.fit(&source, &heads)?;
     drop(heads);
     let keys = Keys::try_new(&shape.schema, &manifest.user_key, &manifest.time_key)?;
     let points = split_points(manifest, &shape.schema, &keys, change.shown())?;
-    let generation = manifest.generation + 1;
+    let generation = change.next_generation()?;
     let work = Arc::new(Work {
         keys,
         shape,
         meter: Arc::clone(meter),
-        spill_folder: change.spill_folder(),
-        table_folder: change.table_folder(),
+        spill_folder: change.working().spill_folder(),
+        table_folder: change.working().table_folder(),
         range_count: points.bucket_count(),
-        generation,
+        generation: generation.clone(),
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
@@ -117,7 +107,7 @@ async fn write_generation(
         row_count,
         user_count: sum(|file| file.user_count),
         range_count: files.len(),
-        generation: if files.is_empty() { manifest.generation } else { generation },
+        generation: if files.is_empty() { manifest.generation } else { generation.number },
         source_byte_count: source.byte_count(),
         byte_count: sum(|file| file.byte_count),
     };
@@ -125,7 +115,7 @@ async fn write_generation(
         return Ok((None, report));
     }
     let all = manifest.files.iter().cloned().chain(files).collect();
-    Ok((Some(manifest.with_files(all, generation)), report))
+    Ok((Some(manifest.with_files(all, generation.number)), report))
 }
 
 fn check_keys(manifest: &Manifest, options: &AppendOptions) -> Result<()> {

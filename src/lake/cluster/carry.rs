@@ -1,4 +1,4 @@
-//! Finished files on their way to a bucket, and what they are called.
+//! Finished files on their way to a bucket.
 
 use std::path::Path as FsPath;
 
@@ -14,16 +14,6 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Parts of one file on their way at a time.
 const PARTS_IN_FLIGHT: usize = 4;
-
-/// The file of a range in a generation.
-pub(super) fn range_file(range: usize, generation: u64) -> String {
-    format!("range-{range:05}-generation-{generation}.parquet")
-}
-
-/// Whether a name is one that [`range_file`] gives.
-pub(super) fn is_range_file(name: &str) -> bool {
-    name.starts_with("range-") && name.contains("-generation-") && name.ends_with(".parquet")
-}
 
 /// Sends a file of this machine to a store, and tells `meter` its bytes.
 pub(super) async fn send(

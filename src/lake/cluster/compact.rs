@@ -1,6 +1,6 @@
 //! The generations of each range become one file again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,24 +17,23 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
-use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use object_store::path::Path;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
-use super::carry::range_file;
 use super::change::Change;
 use super::file::RangeWriter;
 use super::fit::TableColumns;
 use super::keys::Keys;
 use super::meter::{ClusterMeter, ClusterPhase};
+use super::names::Generation;
 use super::shape::Shape;
 use super::source::said;
+use super::threads::on_threads;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::manifest::{Manifest, ManifestFile};
+use crate::lake::merge::merge_sorted;
 use crate::lake::scan::LakeProvider;
 
 /// How long files that are no longer of a table stay for the statements that are reading them: a statement that begins
@@ -88,18 +87,8 @@ pub(in crate::lake) async fn compact_in(
     options: &CompactOptions,
     meter: &Arc<ClusterMeter>,
 ) -> Result<CompactReport> {
-    let (next, report) = match merge_ranges(&change, runtime, options, meter).await {
-        Ok(merged) => merged,
-        Err(error) => {
-            change.give_up().await;
-            return Err(error);
-        }
-    };
-    match next {
-        Some(next) => change.publish(&next, options.old_files_kept, meter).await?,
-        None => change.give_up().await,
-    }
-    Ok(report)
+    let merged = merge_ranges(&change, runtime, options, meter).await;
+    change.settle(merged, options.old_files_kept, meter).await
 }
 
 /// Makes the files of the ranges, and says what the table is with them; `None` if no range has several.
@@ -126,48 +115,28 @@ async fn merge_ranges(
     }
     meter.begin(ClusterPhase::Writing, Some(report.row_count));
     let table = change.table(runtime).await?;
-    let merging = Arc::new(MergingRanges::new(change, table, runtime, meter)?);
-    let queue: VecDeque<Vec<ManifestFile>> = wide.iter().map(|files| files.to_vec()).collect();
-    let queue = Arc::new(Mutex::new(queue));
-    let mut mergers = JoinSet::new();
-    for _ in 0..options.thread_count.get() {
-        let (merging, queue, here) = (Arc::clone(&merging), Arc::clone(&queue), Handle::current());
-        // Decoding and writing are work for the processor, on a thread that nobody waits for.
-        mergers.spawn_blocking(move || -> Result<Vec<ManifestFile>> {
-            let mut merged = Vec::new();
-            loop {
-                let Some(files) = queue.lock().pop_front() else { return Ok(merged) };
-                match here.block_on(merging.merge(&files)) {
-                    Ok(file) => merged.push(file),
-                    Err(error) => {
-                        // The others have nothing to add to an error.
-                        queue.lock().clear();
-                        return Err(error);
-                    }
-                }
-            }
-        });
-    }
-    let mut files: Vec<ManifestFile> = kept.into_iter().flatten().cloned().collect();
-    while let Some(merged) = mergers.join_next().await {
-        let merged = merged.map_err(|error| super::ended(&error))??;
-        report.byte_count += merged.iter().map(|file| file.byte_count).sum::<u64>();
-        files.extend(merged);
-    }
-    report.generation = merging.generation;
-    Ok((Some(manifest.with_files(files, merging.generation)), report))
+    let merging = MergingRanges::new(change, table, runtime, meter)?;
+    report.generation = merging.generation.number;
+    let (ranges, here) = (wide.iter().map(|files| files.to_vec()).collect(), Handle::current());
+    let merge = move |files: Vec<ManifestFile>| here.block_on(merging.merge(&files));
+    let merged = on_threads(options.thread_count.get(), ranges, merge).await?;
+    report.byte_count = merged.iter().map(|file| file.byte_count).sum();
+    let files = kept.into_iter().flatten().cloned().chain(merged).collect();
+    Ok((Some(manifest.with_files(files, report.generation)), report))
 }
 
 /// What the merging of a range needs.
 struct MergingRanges {
     table: LakeProvider,
+    /// What errors call it.
+    table_name: String,
     state: SessionState,
     folder: Path,
     made: PathBuf,
     keys: Keys,
     shape: Shape,
     ordering: LexOrdering,
-    generation: u64,
+    generation: Generation,
     meter: Arc<ClusterMeter>,
     /// By its path, what a scan reads a file by.
     files: HashMap<Path, PartitionedFile>,
@@ -192,12 +161,13 @@ impl MergingRanges {
             files,
             state,
             folder: change.place().path.clone(),
-            made: change.table_folder(),
+            made: change.working().table_folder(),
             keys,
             shape,
             ordering,
-            generation: manifest.generation + 1,
+            generation: change.next_generation()?,
             meter: Arc::clone(meter),
+            table_name: format!("'{}'", change.shown()),
             table,
         })
     }
@@ -205,18 +175,18 @@ impl MergingRanges {
     /// Merges the files of one range, from the oldest to the newest.
     async fn merge(&self, files: &[ManifestFile]) -> Result<ManifestFile> {
         let range = files.first().map_or(0, |file| file.range);
-        let name = range_file(range, self.generation);
+        let name = self.generation.file(range);
         let path = self.made.join(&name);
         let mut writer = RangeWriter::create(&path, &self.keys, &self.shape)?;
         let mut rows = self.rows(range, files)?;
         let mut last = None;
         while let Some(batch) = rows.next().await {
-            let batch = self.shape.apply(&batch.map_err(said)?)?;
+            let batch = self.shape.apply(&batch.map_err(said(&self.table_name))?)?;
             self.check_order(&batch, range, &mut last)?;
             writer.write(&batch)?;
             self.meter.advance(batch.num_rows() as u64)?;
         }
-        writer.finish(name, range, self.generation)
+        writer.finish(name, range, self.generation.number)
     }
 
     fn rows(&self, range: usize, files: &[ManifestFile]) -> Result<SendableRecordBatchStream> {
@@ -226,21 +196,16 @@ impl MergingRanges {
             let Some(ready) = self.files.get(&self.folder.clone().join(file.path.as_str())) else {
                 return Err(Error::new(SqlState::IO_ERROR, format!("file '{}' is missing", file.path)));
             };
-            let scan: Arc<dyn ExecutionPlan> =
-                self.table.scan_parquet(&self.state, None, vec![ready.clone()], false, None).map_err(said)?;
-            streams.push(scan.execute(0, Arc::clone(&context)).map_err(said)?);
+            let scan: Arc<dyn ExecutionPlan> = self
+                .table
+                .scan_parquet(&self.state, None, vec![ready.clone()], false, None)
+                .map_err(said(&self.table_name))?;
+            streams.push(scan.execute(0, Arc::clone(&context)).map_err(said(&self.table_name))?);
         }
         let consumer = MemoryConsumer::new(format!("merge of range {range}"));
-        let merged = StreamingMergeBuilder::new()
-            .with_streams(streams)
-            .with_schema(Arc::clone(&self.table.resolved.schema))
-            .with_expressions(&self.ordering)
-            .with_metrics(BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), range))
-            .with_batch_size(context.session_config().batch_size())
-            .with_reservation(consumer.register(context.memory_pool()))
-            // Of equal rows the older come first.
-            .with_round_robin_tie_breaker(false);
-        merged.build().map_err(said)
+        let metrics = BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), range);
+        let schema = Arc::clone(&self.table.resolved.schema);
+        merge_sorted(streams, schema, &self.ordering, metrics, consumer, &context).map_err(said(&self.table_name))
     }
 
     /// Files that are not in order cannot be merged; what came of it would be believed.

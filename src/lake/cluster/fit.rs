@@ -2,6 +2,8 @@
 //!
 //! - A column of both keeps the table's type; every value of the source's type must be one of it. CSV and JSON, where
 //!   types are a guess, are read in the table's types.
+//! - Text of CSV and JSON is a time if it has a zone where the table's times have one, and none where they have none:
+//!   a zone that is guessed or left out would change what the time means.
 //! - A column that the source lacks, or has no value of in any file, is NULL in the new rows. The keys must be there.
 //! - A column that the table lacks comes after the others, and is NULL in the rows that are there.
 
@@ -12,6 +14,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::shape::{Shape, as_codes, has_few_values, plain_type};
+use super::source::Source;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::scan::LakeProvider;
 use crate::lake::unify::{sql_name, widens_to};
@@ -38,41 +41,48 @@ impl<'a> TableColumns<'a> {
     /// The type in which a column of a text file is read; `None` where its guess does as well.
     pub(super) fn type_of(&self, guessed: &Field) -> Option<DataType> {
         let ours = self.schema.field_with_name(guessed.name()).ok()?.data_type();
-        // Times have rules of their own, and readers of text know neither lists nor bytes.
-        let is_time = guessed.name() == self.time_key && plain_type(guessed.data_type()) == DataType::Utf8;
+        let guess = guessed.data_type();
+        if matches!(ours, DataType::Timestamp(..)) {
+            // The readers of text take zones for what they like, and numbers for microseconds.
+            return (is_text(guess) || guess.is_temporal()).then_some(DataType::Utf8View);
+        }
+        // They know neither lists nor bytes.
         let is_read = ours.is_primitive() || matches!(ours, DataType::Boolean | DataType::Utf8View);
-        (is_read && !is_time && !guessed.data_type().is_nested()).then(|| ours.clone())
+        (is_read && !guess.is_nested()).then(|| ours.clone())
     }
 
     /// The columns of the table, unchanged.
     pub(super) fn shape(&self) -> Shape {
-        let fields = self.schema.fields().iter().map(|field| stored(field));
-        self.shaped(fields.collect(), (0..self.schema.fields().len()).map(Some).collect(), None, &[])
+        let fields: Vec<FieldRef> = self.schema.fields().iter().map(|field| stored(field)).collect();
+        let declared: Vec<FieldRef> = fields.iter().map(|field| self.declared(field)).collect();
+        Shape {
+            from: (0..fields.len()).map(Some).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            declared: Arc::new(Schema::new(declared)),
+            text_times: Vec::new(),
+        }
     }
 
-    /// The columns of the table and of a source together. `is_without_values` tells which columns of the source are
-    /// NULL in all rows, and `sample` has some of its rows.
+    /// The columns of the table and of a source together. `sample` has some rows of the source.
     ///
     /// Fails with 42703 if the source lacks a key, 42804 if a column of it does not fit.
-    pub(super) fn fit(
-        &self,
-        source: &Schema,
-        is_without_values: impl Fn(&str) -> bool,
-        sample: &[RecordBatch],
-    ) -> Result<Shape> {
-        let (mut fields, mut from, mut text_time) = (Vec::new(), Vec::new(), None);
+    pub(super) fn fit(&self, source: &Source, sample: &[RecordBatch]) -> Result<Shape> {
+        let (mut fields, mut from, mut text_times) = (Vec::new(), Vec::new(), Vec::new());
+        let columns = source.schema();
         for ours in self.schema.fields() {
             let name = ours.name().as_str();
-            let known = source.index_of(name).ok().filter(|_| !is_without_values(name));
+            let known = columns.index_of(name).ok().filter(|_| !source.is_without_values(name));
             let field = match known {
-                None if name == self.user_key || name == self.time_key => return Err(self.lacks(name, source)),
+                None if name == self.user_key || name == self.time_key => return Err(self.lacks(name, columns)),
                 None => Arc::new(stored(ours).as_ref().clone().with_nullable(true)),
                 Some(index) => {
-                    let theirs = source.field(index);
+                    let theirs = columns.field(index);
                     let field = stored(ours);
-                    let is_text = plain_type(theirs.data_type()) == DataType::Utf8;
-                    if name == self.time_key && is_text && matches!(field.data_type(), DataType::Timestamp(..)) {
-                        text_time = Some(fields.len());
+                    // Parquet has types of its own: there only the time key may be text.
+                    let may_be_text = name == self.time_key || source.is_text();
+                    let is_time = matches!(field.data_type(), DataType::Timestamp(..));
+                    if may_be_text && is_time && is_text(theirs.data_type()) {
+                        text_times.push(fields.len());
                     } else if !fits(theirs.data_type(), ours.data_type()) {
                         return Err(misfit(ours, theirs));
                     }
@@ -83,37 +93,27 @@ impl<'a> TableColumns<'a> {
             fields.push(field);
             from.push(known);
         }
-        for (index, theirs) in source.fields().iter().enumerate() {
+        let mut declared: Vec<FieldRef> = fields.iter().map(|field| self.declared(field)).collect();
+        for (index, theirs) in columns.fields().iter().enumerate() {
             if self.schema.index_of(theirs.name()).is_err() {
-                fields.push(Arc::new(stored(theirs).as_ref().clone().with_nullable(true)));
+                let field: FieldRef = Arc::new(stored(theirs).as_ref().clone().with_nullable(true));
+                declared.push(if has_few_values(sample, index) { self.as_codes(&field) } else { Arc::clone(&field) });
+                fields.push(field);
                 from.push(Some(index));
             }
         }
-        Ok(self.shaped(fields, from, text_time, sample))
+        Ok(Shape { schema: Arc::new(Schema::new(fields)), declared: Arc::new(Schema::new(declared)), text_times, from })
     }
 
-    fn shaped(
-        &self,
-        fields: Vec<FieldRef>,
-        from: Vec<Option<usize>>,
-        text_time: Option<usize>,
-        sample: &[RecordBatch],
-    ) -> Shape {
-        let declared = fields.iter().zip(&from).enumerate().map(|(place, (field, from))| {
-            let is_new = place >= self.schema.fields().len();
-            let has_codes = match is_new {
-                true => from.is_some_and(|from| has_few_values(sample, from)),
-                false => self.codes.contains(field.name()),
-            };
-            let is_text = *field.data_type() == DataType::Utf8 && field.name() != self.user_key;
-            if is_text && has_codes { as_codes(field) } else { Arc::clone(field) }
-        });
-        Shape {
-            declared: Arc::new(Schema::new(declared.collect::<Vec<_>>())),
-            schema: Arc::new(Schema::new(fields)),
-            text_time,
-            from,
-        }
+    /// A column of the table as its files declare it.
+    fn declared(&self, field: &FieldRef) -> FieldRef {
+        if self.codes.contains(field.name()) { self.as_codes(field) } else { Arc::clone(field) }
+    }
+
+    /// Text as codes. The user never is: everything groups by it, and codes group slowly.
+    fn as_codes(&self, field: &FieldRef) -> FieldRef {
+        let may_be = *field.data_type() == DataType::Utf8 && field.name() != self.user_key;
+        if may_be { as_codes(field) } else { Arc::clone(field) }
     }
 
     fn lacks(&self, key: &str, source: &Schema) -> Error {
@@ -127,6 +127,10 @@ impl<'a> TableColumns<'a> {
 /// A column as files have it.
 fn stored(field: &Field) -> FieldRef {
     Arc::new(field.clone().with_data_type(plain_type(field.data_type())))
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    plain_type(data_type) == DataType::Utf8
 }
 
 /// Whether every value of the source's type is one of the table's.

@@ -17,6 +17,7 @@ mod fit;
 mod keys;
 mod lease;
 mod meter;
+mod names;
 mod ranges;
 mod route;
 mod shape;
@@ -24,6 +25,7 @@ mod shelf;
 mod source;
 mod split;
 mod target;
+mod threads;
 mod working;
 
 use std::num::NonZeroUsize;
@@ -38,11 +40,12 @@ use futures::StreamExt;
 use tokio::task::{JoinError, JoinSet};
 
 use keys::{Level, Points};
-use ranges::{FIRST_GENERATION, equal_ranges, write_ranges};
+use names::Generation;
+use ranges::{equal_ranges, write_ranges};
 use route::Router;
 use shape::Shape;
 use shelf::{Allowance, Bucket, Filler, Shelf};
-use source::{Source, said};
+use source::{Source, THE_SOURCE, said};
 use split::Sample;
 use target::Target;
 
@@ -119,7 +122,7 @@ struct Work {
     spill_folder: PathBuf,
     table_folder: PathBuf,
     range_count: usize,
-    generation: u64,
+    generation: Generation,
     thread_count: usize,
     /// Rows of waiting buckets in memory, all together.
     allowance: Arc<Allowance>,
@@ -156,10 +159,10 @@ pub async fn cluster(
         keys,
         shape,
         meter: Arc::clone(meter),
-        spill_folder: target.spill_folder(),
-        table_folder: target.table_folder(),
+        spill_folder: target.working().spill_folder(),
+        table_folder: target.working().table_folder(),
         range_count: range_count(&source, options),
-        generation: FIRST_GENERATION,
+        generation: Generation::first(),
         thread_count: options.thread_count.get(),
         allowance: Arc::new(Allowance::new(options.memory_limit_bytes / 2)),
         no_memory: Arc::new(Allowance::new(0)),
@@ -178,7 +181,7 @@ pub async fn cluster(
         user_key: options.user_key.clone(),
         time_key: options.time_key.clone(),
         order: vec![options.user_key.clone(), options.time_key.clone()],
-        generation: FIRST_GENERATION,
+        generation: work.generation.number,
         row_count,
         // Files come in the order of their ranges, so each begins with the user that cuts it off from the one before.
         split_points: files.iter().skip(1).filter_map(|file| file.user_min.clone()).collect(),
@@ -211,7 +214,7 @@ async fn read_heads(source: &Source) -> Result<Vec<RecordBatch>> {
         for stream in source.read(unit, None) {
             let mut stream = stream?.take(left);
             while let Some(batch) = stream.next().await {
-                heads.push(batch.map_err(said)?);
+                heads.push(batch.map_err(said(THE_SOURCE))?);
                 left -= 1;
             }
             if left == 0 {
@@ -281,7 +284,7 @@ async fn sample_users(work: &Work, source: &Source, next: &AtomicUsize, row_coun
         for stream in source.read(unit, Some(&columns)) {
             let mut stream = stream?;
             while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(said)?;
+                let batch = batch.map_err(said(THE_SOURCE))?;
                 let users = cast(batch.column(0), user_type).map_err(|error| {
                     Error::new(SqlState::INTERNAL_ERROR, format!("cluster: users cannot be stored: {error}"))
                 })?;
@@ -333,7 +336,7 @@ async fn route_unit(work: &Work, source: &Source, unit: usize, points: &Points, 
     for stream in source.read(unit, None) {
         let mut stream = stream?;
         while let Some(batch) = stream.next().await {
-            let batch = work.shape.apply(&batch.map_err(said)?)?;
+            let batch = work.shape.apply(&batch.map_err(said(THE_SOURCE))?)?;
             work.meter.advance(batch.num_rows() as u64)?;
             if let Some(chunk) = router.add(batch)? {
                 filler.put(&chunk, (unit, chunk_count))?;

@@ -1,18 +1,15 @@
 //! From buckets to files: which buckets are one range, and how a range is sorted and written.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::record_batch::RecordBatch;
-use parking_lot::Mutex;
-use tokio::task::JoinSet;
 
 use super::Work;
-use super::carry::range_file;
 use super::file::RangeWriter;
 use super::keys::{Level, sorted};
 use super::shelf::Bucket;
+use super::threads::on_threads;
 use crate::error::{Error, Result, SqlState};
 use crate::lake::manifest::ManifestFile;
 
@@ -21,9 +18,6 @@ const GATHERED_ROWS: usize = 64 * 1024;
 
 /// A bucket of more than so many times a range's share is cut again.
 const SHARES_OF_LARGE_BUCKET: u64 = 2;
-
-/// The first generation of a table.
-pub(super) const FIRST_GENERATION: u64 = 1;
 
 /// Buckets that become one file.
 pub(super) struct Range {
@@ -50,31 +44,9 @@ pub(super) fn ranges_as_cut(buckets: Vec<Bucket>) -> Vec<Range> {
 pub(super) async fn write_ranges(work: &Arc<Work>, mut ranges: Vec<Range>) -> Result<Vec<ManifestFile>> {
     // The largest first, so that no thread begins it when the others end.
     ranges.sort_by_key(|range| std::cmp::Reverse(range.buckets.iter().map(|bucket| bucket.row_count).sum::<u64>()));
-    let queue = Arc::new(Mutex::new(VecDeque::from(ranges)));
-    let mut writers = JoinSet::new();
-    for _ in 0..work.thread_count {
-        let (work, queue) = (Arc::clone(work), Arc::clone(&queue));
-        writers.spawn_blocking(move || {
-            let mut files = Vec::new();
-            loop {
-                let Some(range) = queue.lock().pop_front() else { return Ok(files) };
-                match work.write_range(range) {
-                    Ok(file) => files.push(file),
-                    Err(error) => {
-                        // The others have nothing to add to an error.
-                        queue.lock().clear();
-                        return Err(error);
-                    }
-                }
-            }
-        });
-    }
-    let mut files = Vec::new();
-    while let Some(written) = writers.join_next().await {
-        let written: Result<Vec<ManifestFile>> = written.map_err(|error| super::ended(&error))?;
-        files.extend(written?);
-    }
-    files.sort_by_key(|file: &ManifestFile| file.range);
+    let writing = Arc::clone(work);
+    let mut files = on_threads(work.thread_count, ranges, move |range| writing.write_range(range)).await?;
+    files.sort_by_key(|file| file.range);
     Ok(files)
 }
 
@@ -125,13 +97,13 @@ impl Work {
     }
 
     fn write_range(&self, range: Range) -> Result<ManifestFile> {
-        let name = range_file(range.index, self.generation);
+        let name = self.generation.file(range.index);
         let path = self.table_folder.join(&name);
         let mut writer = RangeWriter::create(&path, &self.keys, &self.shape)?;
         for bucket in range.buckets {
             self.sort(bucket, &mut |batch| writer.write(batch))?;
         }
-        writer.finish(name, range.index, self.generation)
+        writer.finish(name, range.index, self.generation.number)
     }
 
     /// Gives the rows of a bucket in the order of the table; a bucket that memory does not hold is cut until it does.

@@ -1,6 +1,5 @@
 //! Rows on their way to buckets: many small batches become one chunk, in the order of its buckets.
 
-use datafusion::arrow::array::Array;
 use datafusion::arrow::compute::interleave_record_batch;
 use datafusion::arrow::record_batch::RecordBatch;
 
@@ -82,5 +81,5 @@ impl<'a> Router<'a> {
 
 /// The bytes that the rows of a batch take, without what their buffers hold beside.
 pub(super) fn byte_count(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    tributary_udfs::batch_bytes(batch)
 }

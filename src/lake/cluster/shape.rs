@@ -23,8 +23,8 @@ pub(super) struct Shape {
     pub(super) schema: SchemaRef,
     /// The same columns as the files declare them to readers of Arrow: text of few values is a dictionary.
     pub(super) declared: SchemaRef,
-    /// The column whose text is read as times.
-    pub(super) text_time: Option<usize>,
+    /// The columns whose text is read as times.
+    pub(super) text_times: Vec<usize>,
     /// Which column of the source each one is; NULL where it has none.
     pub(super) from: Vec<Option<usize>>,
 }
@@ -35,11 +35,11 @@ impl Shape {
     /// Text in the time column becomes a timestamp: with time zone if the sampled values name one, else without.
     /// The user is never a dictionary: everything groups by it, and dictionaries group slowly.
     pub(super) fn new(source: &Schema, user_key: &str, time_key: &str, sample: &[RecordBatch]) -> Self {
-        let mut text_time = None;
+        let mut text_times = Vec::new();
         let fields = source.fields().iter().enumerate().map(|(index, field)| {
             let mut stored = plain_type(field.data_type());
             if field.name() == time_key && stored == DataType::Utf8 {
-                text_time = Some(index);
+                text_times.push(index);
                 let zone = names_zones(sample, index).then(|| Arc::from("UTC"));
                 stored = DataType::Timestamp(TimeUnit::Microsecond, zone);
             }
@@ -56,18 +56,18 @@ impl Shape {
             declared: Arc::new(Schema::new(declared.collect::<Vec<_>>())),
             from: (0..fields.len()).map(Some).collect(),
             schema: Arc::new(Schema::new(fields)),
-            text_time,
+            text_times,
         }
     }
 
     /// Brings a batch of the source to the table's columns.
     ///
-    /// Fails with 22007 where text in the time column is no time.
+    /// Fails with 22007 where text in a column of times is no time, or has a zone where others have none.
     pub(super) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns = self.schema.fields().iter().zip(&self.from).enumerate().map(|(index, (field, from))| {
             let Some(from) = from else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };
             let column = batch.column(*from);
-            if self.text_time == Some(index) {
+            if self.text_times.contains(&index) {
                 return read_times(column, field);
             }
             convert(column, field.data_type())

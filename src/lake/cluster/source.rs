@@ -27,6 +27,9 @@ use crate::sealed::Sealed;
 /// A unit of the source has about so many bytes: some row groups, so that threads end together.
 const UNIT_BYTES: u64 = 32 * 1024 * 1024;
 
+/// What errors call the rows that are clustered.
+pub(super) const THE_SOURCE: &str = "the source";
+
 /// The rows that are clustered.
 pub(super) struct Source {
     provider: LakeProvider,
@@ -137,7 +140,7 @@ impl Source {
         unit: usize,
         columns: Option<&'a Vec<usize>>,
     ) -> impl Iterator<Item = Result<SendableRecordBatchStream>> + Send + 'a {
-        self.units[unit].iter().map(move |file| self.scan(file, columns).map_err(said))
+        self.units[unit].iter().map(move |file| self.scan(file, columns).map_err(said(THE_SOURCE)))
     }
 
     fn scan(
@@ -214,14 +217,20 @@ fn length(file: &PartitionedFile) -> u64 {
     }
 }
 
-/// The server's own error inside DataFusion's; what else goes wrong in a scan is told in its words.
-pub(super) fn said(error: DataFusionError) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        if let Some(error) = current.downcast_ref::<Error>() {
-            return error.clone();
+/// The server's own error inside DataFusion's; what else goes wrong in a scan of `what` is told in its words.
+pub(super) fn said(what: &str) -> impl Fn(DataFusionError) -> Error + '_ {
+    move |error| {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(current) = cause {
+            if let Some(error) = current.downcast_ref::<Error>() {
+                return error.clone();
+            }
+            if let Some(DataFusionError::ResourcesExhausted(why)) = current.downcast_ref() {
+                let message = format!("{what} cannot be read in the memory that there is");
+                return Error::new(SqlState::OUT_OF_MEMORY, message).with_detail(why.clone());
+            }
+            cause = inner(current);
         }
-        cause = inner(current);
+        Error::new(SqlState::IO_ERROR, format!("{what} cannot be read: {}", error.strip_backtrace()))
     }
-    Error::new(SqlState::IO_ERROR, format!("the source cannot be read: {}", error.strip_backtrace()))
 }

@@ -14,8 +14,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::carry::{is_range_file, remote, send};
+use super::carry::{remote, send};
 use super::meter::{ClusterMeter, ClusterPhase};
+use super::names::{Run, is_range_file};
 use super::source::Source;
 use super::working::{WorkingFolder, beside};
 use crate::error::{Error, Result, SqlState};
@@ -101,18 +102,13 @@ impl Target {
             }
             return Err(taken(shown, found.contains(&manifest)));
         }
-        let working = WorkingFolder::temporary(shown)?;
+        let working = WorkingFolder::temporary(&Run::new()?)?;
         Ok(Self { shown: shown.to_owned(), working, place: Destination::Bucket { store, path } })
     }
 
-    /// Where rows wait.
-    pub(super) fn spill_folder(&self) -> PathBuf {
-        self.working.spill_folder()
-    }
-
-    /// Where files are made.
-    pub(super) fn table_folder(&self) -> PathBuf {
-        self.working.table_folder()
+    /// Where the run works.
+    pub(super) fn working(&self) -> &WorkingFolder {
+        &self.working
     }
 
     /// Brings the files to their place, and the manifest last.
@@ -139,7 +135,7 @@ impl Target {
         let failed = |error: std::io::Error| {
             Error::new(SqlState::IO_ERROR, format!("could not complete '{}': {error}", self.shown))
         };
-        let made = self.table_folder();
+        let made = self.working.table_folder();
         let path = made.join(MANIFEST_NAME);
         fs::write(&path, manifest.to_json()?).map_err(failed)?;
         File::open(&path).and_then(|file| file.sync_all()).map_err(failed)?;
@@ -162,7 +158,7 @@ impl Target {
         let marker = path.clone().join(UNFINISHED_NAME);
         store.put(&marker, Bytes::from_static(b"being written by tributary cluster\n").into()).await.map_err(failed)?;
         for file in &manifest.files {
-            let made = self.table_folder().join(&file.path);
+            let made = self.working.table_folder().join(&file.path);
             send(store, &made, &path.clone().join(file.path.as_str()), &self.shown, meter).await?;
         }
         let text = manifest.to_json()?;
@@ -244,7 +240,7 @@ mod tests {
         let path = Path::from("shop/events");
         let target = Target::in_bucket(Arc::clone(&store), path.clone(), "s3://shop/events").await.unwrap();
         assert_eq!(names(store.as_ref()).await, ["shop/other"]);
-        fs::write(target.table_folder().join(FILE), "rows").unwrap();
+        fs::write(target.working().table_folder().join(FILE), "rows").unwrap();
         target.publish(&manifest(), &ClusterMeter::default()).await.unwrap();
         let expected = [&format!("shop/events/{MANIFEST_NAME}"), &format!("shop/events/{FILE}"), "shop/other"];
         assert_eq!(names(store.as_ref()).await, expected);
@@ -260,7 +256,7 @@ mod tests {
         manifest
             .files
             .push(ManifestFile { path: "range-00001-generation-1.parquet".to_owned(), ..manifest.files[0].clone() });
-        fs::write(target.table_folder().join(FILE), "rows").unwrap();
+        fs::write(target.working().table_folder().join(FILE), "rows").unwrap();
         // The second file was never made.
         let error = target.publish(&manifest, &ClusterMeter::default()).await.unwrap_err();
         assert_eq!(error.state.0, "58030");

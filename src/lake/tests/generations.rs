@@ -59,6 +59,11 @@ pub(super) struct Generations {
 impl Generations {
     /// A table of one generation.
     pub(super) async fn new(first: &[Event], ranges: usize) -> Self {
+        Self::of(&batch_of(first), ranges).await
+    }
+
+    /// The same, of rows with columns of their own.
+    pub(super) async fn of(first: &RecordBatch, ranges: usize) -> Self {
         let table = Self { folder: tempfile::tempdir().unwrap() };
         let options = ClusterOptions {
             user_key: "user_id".to_owned(),
@@ -67,7 +72,7 @@ impl Generations {
             memory_limit_bytes: 1 << 30,
             thread_count: NonZeroUsize::new(2).unwrap(),
         };
-        let source = table.source("0", &batch_of(first));
+        let source = table.source("0", first);
         let runtime = Arc::new(RuntimeEnv::default());
         let (source, target) = (source.to_str().unwrap(), table.path());
         cluster(&runtime, source, target.to_str().unwrap(), &options, &Arc::default()).await.unwrap();
@@ -333,6 +338,62 @@ async fn text_files_are_appended_in_the_types_of_the_table() {
 }
 
 #[tokio::test]
+async fn times_of_text_files_name_a_zone_exactly_where_the_times_of_the_table_do() {
+    let (clock, instant) = ("2026-01-01T10:00:00", "2026-01-01T10:00:00+08:00");
+    for (zone, right, wrong) in [(None, clock, instant), (Some("UTC"), instant, clock)] {
+        let times = || -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone_opt(zone)) };
+        let first = rows(vec![("user_id", ints(&[1])), ("event_time", times()), ("seen_at", times())]);
+        let table = Generations::of(&first, 1).await;
+        let csv = |event_time: &str, seen_at: &str| {
+            let text = format!("user_id,event_time,seen_at\n2,{right},{right}\n3,{event_time},{seen_at}\n");
+            (table.folder.path().join("sources/csv/a.csv"), text)
+        };
+        let json = |event_time: &str, seen_at: &str| {
+            let line = |user: i64, event_time: &str, seen_at: &str| {
+                format!(r#"{{"user_id": {user}, "event_time": {event_time}, "seen_at": {seen_at}}}"#)
+            };
+            let quoted = format!("\"{right}\"");
+            let text = format!("{}\n{}\n", line(2, &quoted, &quoted), line(3, event_time, seen_at));
+            (table.folder.path().join("sources/json/a.ndjson"), text)
+        };
+        let refused = async |(path, text): (PathBuf, String)| {
+            write_text(&path, &text);
+            table.append_from(path.parent().unwrap()).await.unwrap_err()
+        };
+        let quoted = |time: &str| format!("\"{time}\"");
+        let cases = [
+            (csv(wrong, right), "event_time"),
+            (csv(right, wrong), "seen_at"),
+            (json(&quoted(wrong), &quoted(right)), "event_time"),
+            (json(&quoted(right), &quoted(wrong)), "seen_at"),
+            (csv(right, "soon"), "seen_at"),
+        ];
+        for (source, column) in cases {
+            let error = refused(source).await;
+            assert_eq!(error.state.0, "22007", "{error}");
+            assert!(error.message.starts_with(&format!("column \"{column}\": ")), "{error}");
+        }
+        // A number is no time, whatever a reader would count with it.
+        assert_eq!(refused(json(&quoted(right), "7")).await.state.0, "22P02");
+        let numbers = table.folder.path().join("sources/numbers/a.csv");
+        let error = refused((numbers, format!("user_id,event_time,seen_at\n2,{right},7\n"))).await;
+        assert_eq!((error.state.0, error.message.contains("\"seen_at\" is timestamp")), ("42804", true), "{error}");
+
+        for (path, text) in [csv(right, ""), json(&quoted(right), "null")] {
+            write_text(&path, &text);
+            table.append_from(path.parent().unwrap()).await.unwrap();
+        }
+        let sql = "select user_id, event_time, seen_at from events where user_id > 1 order by 1, 2";
+        let expected = match zone {
+            None => ["2|2026-01-01T10:00:00|2026-01-01T10:00:00", "3|2026-01-01T10:00:00|"],
+            Some(_) => ["2|2026-01-01T02:00:00Z|2026-01-01T02:00:00Z", "3|2026-01-01T02:00:00Z|"],
+        };
+        let expected: Vec<&str> = expected.iter().flat_map(|line| [*line; 2]).collect();
+        assert_eq!(told(&table.session(2, 8192).await, sql).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_source_without_rows_changes_nothing() {
     let table = Generations::new(&[(Some(1), Some(1), 0)], 1).await;
     let before = table.manifest();
@@ -384,10 +445,11 @@ async fn a_manifest_that_contradicts_itself_is_no_table() {
     let path = table.path().join(MANIFEST_NAME);
     let right = table.manifest();
     type Change = fn(&mut Manifest);
-    let wrong: [(Change, &str); 3] = [
+    let wrong: [(Change, &str); 4] = [
         (|manifest| manifest.files[1].generation = 1, "one range and one generation"),
         (|manifest| manifest.files[2].generation = 9, "is of generation 9"),
         (|manifest| manifest.row_count += 1, "its files have 4000"),
+        (|manifest| manifest.files[0].row_count = u64::MAX, "more rows than can be counted"),
     ];
     for (change, why) in wrong {
         let mut manifest = right.clone();
@@ -398,4 +460,18 @@ async fn a_manifest_that_contradicts_itself_is_no_table() {
         assert_eq!(error.state.0, "XX001");
         assert!(error.message.contains(why), "{error}");
     }
+}
+
+#[tokio::test]
+async fn no_generation_follows_the_last_one_that_can_be_counted() {
+    let table = three_generations().await;
+    let last = Manifest { generation: u64::MAX, ..table.manifest() };
+    fs::write(table.path().join(MANIFEST_NAME), last.to_json().unwrap()).unwrap();
+    let batch = batch_of(&[(Some(1), Some(1), 0)]);
+    for error in [table.append("3", &batch).await.err(), table.compact().await.err()] {
+        let error = error.unwrap();
+        assert_eq!((error.state.0, error.message.contains("no generation follows")), ("XX001", true), "{error}");
+    }
+    assert_eq!(table.manifest(), last);
+    assert_eq!(told(&table.session(2, 8192).await, "select count(place) from events").await, ["4000"]);
 }

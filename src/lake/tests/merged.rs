@@ -4,8 +4,9 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 
-use super::generations::{Event, Generations, assert_answers_as_flat, batch_of, told};
+use super::generations::{Event, Generations, assert_answers_as_flat, batch_of, compact_options, told};
 use super::*;
+use crate::lake::compact;
 
 /// Ten events of each of 400 users in eight ranges; every third event comes a generation later, every ninth another.
 pub(super) async fn three_generations() -> Generations {
@@ -105,6 +106,27 @@ async fn questions_without_an_order_merge_nothing_and_read_no_keys() {
 }
 
 #[tokio::test]
+async fn the_first_of_an_order_is_the_first_over_all_generations() {
+    let table = three_generations().await;
+    for partitions in [1, 4] {
+        let context = table.session(partitions, 100).await;
+        for order in ["event_time", "event_time desc", "user_id, event_time", "user_id desc, event_time desc", "place"]
+        {
+            for (call, rest) in [
+                (format!("first_value(place order by {order}), last_value(event order by {order})"), ""),
+                (format!("first_value(place order by {order})"), "where user_id = 0"),
+                (format!("array_agg(place order by {order})"), "where user_id < 3"),
+                (format!("user_id, first_value(event order by {order})"), "group by user_id order by user_id"),
+                (format!("event, last_value(place order by {order})"), "group by event order by event"),
+            ] {
+                let answer = async |of| told(&context, &format!("select {call} from {of} {rest}")).await;
+                assert_eq!(answer("events").await, answer("flat").await, "{call} {rest}, {partitions}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_generation_has_the_plan_that_it_had() {
     let table = three_generations().await;
     let sql = "select user_id, count(event) from events where user_id = 7 or user_id > 390 group by user_id";
@@ -197,4 +219,10 @@ async fn a_merge_takes_its_memory_from_the_pool() {
     let context = table.session_in(&runtime, 2, 8192).await;
     let error = tributary_udfs::sql(&context, "select * from events").await.unwrap().collect().await.unwrap_err();
     assert!(error.to_string().contains("BucketMergeExec"), "{error}");
+    // A compaction too, which says what it was reading.
+    let target = table.path();
+    let target = target.to_str().unwrap();
+    let error = compact(&runtime, target, &compact_options(), &Arc::default()).await.unwrap_err();
+    assert_eq!(error.state.0, "53200", "{error}");
+    assert_eq!(error.message, format!("'{target}' cannot be read in the memory that there is"));
 }

@@ -1,22 +1,13 @@
 //! How a generation comes and goes: whole or not at all, wherever the work is cut, and by one run at a time.
 
-use std::fmt;
-use std::ops::Range;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use async_trait::async_trait;
-use bytes::Bytes;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path as StorePath;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
+use super::faulty::{Faulty, Killed};
 use super::generations::{Event, Generations, append_options, batch_of, compact_options, told};
 use super::*;
 use crate::lake::cluster::{Change, Pace, append_to, compact_in};
@@ -25,87 +16,8 @@ use crate::lake::pending::PENDING_NAME;
 use crate::lake::spec::Place;
 use crate::lake::{append, check_folder, compact};
 
-/// A store to which a process writes that is killed: from some change on, nothing happens any more.
-#[derive(Debug)]
-struct Cut {
-    inner: Arc<dyn ObjectStore>,
-    changes_left: AtomicI64,
-}
-
-impl Cut {
-    fn after(inner: Arc<dyn ObjectStore>, changes: i64) -> Arc<Self> {
-        Arc::new(Self { inner, changes_left: AtomicI64::new(changes) })
-    }
-
-    fn change(&self) -> object_store::Result<()> {
-        match self.changes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
-            true => Ok(()),
-            false => Err(object_store::Error::Generic { store: "cut", source: "the process is gone".into() }),
-        }
-    }
-}
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cut({})", self.inner)
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Cut {
-    async fn put_opts(&self, to: &StorePath, payload: PutPayload, how: PutOptions) -> object_store::Result<PutResult> {
-        self.change()?;
-        self.inner.put_opts(to, payload, how).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        to: &StorePath,
-        how: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.change()?;
-        self.inner.put_multipart_opts(to, how).await
-    }
-
-    async fn get_opts(&self, from: &StorePath, how: GetOptions) -> object_store::Result<GetResult> {
-        self.inner.get_opts(from, how).await
-    }
-
-    async fn get_ranges(&self, from: &StorePath, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
-        self.inner.get_ranges(from, ranges).await
-    }
-
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, object_store::Result<StorePath>>,
-    ) -> BoxStream<'static, object_store::Result<StorePath>> {
-        match self.change() {
-            Ok(()) => self.inner.delete_stream(paths),
-            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
-        }
-    }
-
-    fn list(&self, prefix: Option<&StorePath>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&StorePath>) -> object_store::Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &StorePath, to: &StorePath, how: CopyOptions) -> object_store::Result<()> {
-        self.change()?;
-        self.inner.copy_opts(from, to, how).await
-    }
-
-    async fn rename_opts(&self, from: &StorePath, to: &StorePath, how: RenameOptions) -> object_store::Result<()> {
-        self.change()?;
-        self.inner.rename_opts(from, to, how).await
-    }
-}
-
 /// Two generations in two ranges, and the source of a third.
-async fn table() -> Generations {
+pub(super) async fn table() -> Generations {
     let events = |from: i64, to: i64| -> Vec<Event> { (from..to).map(|n| (Some(n % 9), Some(n), n)).collect() };
     let table = Generations::new(&events(0, 40), 2).await;
     table.append("1", &batch_of(&events(40, 60))).await.unwrap();
@@ -126,8 +38,9 @@ fn numbers(count: i64) -> Vec<String> {
 /// A runtime whose local files are cut off after some changes.
 fn cut_runtime(changes: i64) -> Arc<RuntimeEnv> {
     let runtime = Arc::new(RuntimeEnv::default());
-    let local = Arc::new(object_store::local::LocalFileSystem::new());
-    runtime.register_object_store(&Url::parse("file:///").unwrap(), Cut::after(local, changes));
+    let local: Arc<dyn ObjectStore> = Arc::new(object_store::local::LocalFileSystem::new());
+    let cut = Faulty::over(&local, &Killed::after(changes));
+    runtime.register_object_store(&Url::parse("file:///").unwrap(), cut);
     runtime
 }
 
@@ -253,7 +166,7 @@ async fn a_statement_that_was_planned_before_a_compaction_is_told_to_run_again()
     let error = ours(&answer(&context, "select sum(place) from events").await.unwrap_err());
     assert_eq!(error.state.0, "58P01");
     assert!(error.message.contains("is gone since the lake was listed"), "{error}");
-    assert_eq!(error.hint.as_deref(), Some("run the statement again"));
+    assert_eq!(error.hint.as_deref(), Some("run the statement again; in a transaction, begin the transaction again"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,7 +197,7 @@ async fn strangers_are_still_strangers_while_a_marker_is_there() {
 }
 
 /// The table's files in a store of this process, which answers conditions as buckets do.
-async fn bucket(table: &Generations) -> Arc<dyn ObjectStore> {
+pub(super) async fn bucket(table: &Generations) -> Arc<dyn ObjectStore> {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     for name in table.names() {
         let bytes = fs::read(table.path().join(&name)).unwrap();
@@ -299,14 +212,14 @@ fn place(store: Arc<dyn ObjectStore>, runtime: &RuntimeEnv) -> Arc<Place> {
     Arc::new(Place { store_url, store, path: StorePath::from("shop/events"), is_file: false, is_local: false })
 }
 
-const PACE: Pace = Pace { beat: Duration::from_millis(20), patience: Duration::from_millis(300) };
+pub(super) const PACE: Pace = Pace { beat: Duration::from_millis(20), patience: Duration::from_millis(300) };
 
-async fn begin(store: &Arc<dyn ObjectStore>, runtime: &RuntimeEnv) -> Result<Change, Error> {
+pub(super) async fn begin(store: &Arc<dyn ObjectStore>, runtime: &RuntimeEnv) -> Result<Change, Error> {
     Change::begin_at(place(Arc::clone(store), runtime), "s3://shop/events", PACE).await
 }
 
 /// The rows of the table in a bucket, and the names in it.
-async fn held(store: &Arc<dyn ObjectStore>) -> (usize, Vec<String>) {
+pub(super) async fn held(store: &Arc<dyn ObjectStore>) -> (usize, Vec<String>) {
     let runtime = Arc::new(RuntimeEnv::default());
     let place = place(Arc::clone(store), &runtime);
     let found = crate::lake::listing::list_files(&place, &Default::default(), None).await.unwrap();
@@ -326,7 +239,7 @@ async fn wherever_a_run_on_a_bucket_is_cut_the_table_is_the_old_or_the_new_one()
     let mut seen = Vec::new();
     for changes in 0..100 {
         let (store, runtime) = (bucket(&table).await, Arc::new(RuntimeEnv::default()));
-        let cut: Arc<dyn ObjectStore> = Cut::after(Arc::clone(&store), changes);
+        let cut = Faulty::over(&store, &Killed::after(changes));
         let done = match begin(&cut, &runtime).await {
             Ok(change) => {
                 append_to(change, &runtime, source.to_str().unwrap(), &append_options(), &Arc::default()).await.err()
@@ -360,16 +273,6 @@ async fn runs_on_a_bucket_keep_out_of_each_others_way() {
     let source = table.folder.path().join("sources/2");
     append_to(first, &runtime, source.to_str().unwrap(), &append_options(), &Arc::default()).await.unwrap();
     assert_eq!(held(&store).await.0, 75);
-
-    // A run that stood still and lost the marker does not change what another one has made.
-    let slow = begin(&store, &runtime).await.unwrap();
-    let manifest = StorePath::from("shop/events").join(MANIFEST_NAME);
-    let text = store.get(&manifest).await.unwrap().bytes().await.unwrap();
-    store.put(&manifest, text.into()).await.unwrap();
-    let error = append_to(slow, &runtime, source.to_str().unwrap(), &append_options(), &Arc::default()).await;
-    assert_eq!(error.unwrap_err().state.0, "55006");
-    let (rows, names) = held(&store).await;
-    assert_eq!((rows, names.contains(&PENDING_NAME.to_owned())), (75, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,15 +38,18 @@ fn item(text: &str) -> Option<(Option<Cow<'_, str>>, Option<&str>)> {
     let text = text.trim_start();
     let (item, after) = match text.strip_prefix('"') {
         Some(quoted) => {
-            let (item, after) = until(quoted, |c| c == '"', |_| false)?;
+            let (item, _, after) = until(quoted, |c| c == '"', |_| false)?;
             (Some(item), after.strip_prefix('"')?)
         }
         None => {
-            let (item, after) = until(text, |c| c == ',', |c| matches!(c, '{' | '}' | '"'))?;
+            let (item, escaped, after) = until(text, |c| c == ',', |c| matches!(c, '{' | '}' | '"'))?;
             let item = match item {
                 Cow::Borrowed(item) => Cow::Borrowed(item.trim_end()),
                 // A blank that a backslash stands before is a part of the item.
-                Cow::Owned(item) => Cow::Owned(item),
+                Cow::Owned(mut item) => {
+                    item.truncate(item.trim_end().len().max(escaped));
+                    Cow::Owned(item)
+                }
             };
             let is_null = matches!(&item, Cow::Borrowed(item) if item.eq_ignore_ascii_case("null"));
             // Nothing between two commas is no item.
@@ -63,26 +66,34 @@ fn item(text: &str) -> Option<(Option<Cow<'_, str>>, Option<&str>)> {
     }
 }
 
-/// The text up to the first character that ends it, backslashes taken off; `None` at one that may not be there.
-fn until(text: &str, ends: impl Fn(char) -> bool, is_wrong: impl Fn(char) -> bool) -> Option<(Cow<'_, str>, &str)> {
+/// The text up to the first character that ends it, backslashes taken off, how long it is up to the last of those that
+/// had one, and the rest; `None` at a character that may not be there.
+fn until(
+    text: &str,
+    ends: impl Fn(char) -> bool,
+    is_wrong: impl Fn(char) -> bool,
+) -> Option<(Cow<'_, str>, usize, &str)> {
     let mut owned: Option<String> = None;
+    let mut escaped_to = 0;
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         if ends(c) {
             let item = owned.map_or(Cow::Borrowed(&text[..at]), Cow::Owned);
-            return Some((item, &text[at..]));
+            return Some((item, escaped_to, &text[at..]));
         }
         if is_wrong(c) {
             return None;
         }
         if c == '\\' {
             let (_, escaped) = chars.next()?;
-            owned.get_or_insert_with(|| text[..at].to_owned()).push(escaped);
+            let item = owned.get_or_insert_with(|| text[..at].to_owned());
+            item.push(escaped);
+            escaped_to = item.len();
         } else if let Some(owned) = &mut owned {
             owned.push(c);
         }
     }
-    Some((owned.map_or(Cow::Borrowed(text), Cow::Owned), ""))
+    Some((owned.map_or(Cow::Borrowed(text), Cow::Owned), escaped_to, ""))
 }
 
 #[cfg(test)]
@@ -106,6 +117,7 @@ mod tests {
         assert_eq!(read(r#"{红茶, "a,\"b\"" ,c\,d}"#), some(&["红茶", "a,\"b\"", "c,d"]));
         assert_eq!(read(r#"{NULL,"NULL",null, a b }"#).map(|items| items[0].clone()), Ok(None));
         assert_eq!(read(r#"{"NULL", a b }"#), some(&["NULL", "a b"]));
+        assert_eq!(read(r#"{a\,b , \ ,a\  , \a b }"#), some(&["a,b", " ", "a ", "a b"]));
         assert_eq!(read(r#"{"a\"b","c\\d",""}"#), some(&["a\"b", "c\\d", ""]));
         for wrong in ["", "a,b", "{a", "a}", "{{1},{2}}", "{a,}", "{,a}", "{a,,b}", "{\"a\"b}", "{a\"b}", "{a\\"] {
             assert_eq!(read(wrong), Err(NoArray), "{wrong}");

@@ -17,12 +17,13 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as PlannedStatement;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Location;
 use tributary_udfs::TributaryDialect;
 
 use super::{json, label, register, rewrite};
 use crate::catalog::system::{Activity, CursorInfo, FunctionInfo, PreparedInfo, SessionInfo, SettingInfo, Signal};
 use crate::catalog::testing::{TestLake, TestTable};
-use crate::catalog::{Catalog, SessionCatalog, TableSource};
+use crate::catalog::{Catalog, Definition, SessionCatalog, TableSource};
 use crate::error::{Error, Result, SqlState};
 
 /// An answer as psql shows it: labels, then rows of text.
@@ -145,8 +146,9 @@ impl Connection {
 
     async fn create_view(&self, name: &str, sql: &str) {
         let Statement::Query(query) = parse(sql) else { panic!("a view is a query") };
+        let definition = Definition { text: sql.to_owned(), start: Location::new(1, 1) };
         self.catalog
-            .create_view(&TableReference::bare(name), query, vec![], sql.to_owned(), false)
+            .create_view(&TableReference::bare(name), query, vec![], definition, false)
             .await
             .expect("the view is made");
     }

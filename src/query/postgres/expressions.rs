@@ -7,9 +7,12 @@ use datafusion::sql::sqlparser::ast::{
     Query, TableFactor, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
+use super::super::balance;
 use super::array_text;
 use super::ast::{call, cast, constant, folded, last_name, string_constant, take};
+use super::functions::{Quantifier, quantified_name};
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 
 /// Collations that compare bytes, as the engine does.
 const BYTE_COLLATIONS: [&str; 6] = ["default", "C", "POSIX", "c", "posix", "ucs_basic"];
@@ -44,7 +47,7 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
             {
                 *op = plain;
             }
-            compare_by_item(expr);
+            compare_by_item(expr)?;
         }
         Expr::Function(function) => {
             strip_schema(&mut function.name);
@@ -70,25 +73,8 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
                 *expr = call(&word, vec![]);
             }
         }
-        Expr::AnyOp { left, right, compare_op, .. } => {
-            if let Some(items) = string_constant(right).and_then(array_items) {
-                **right = items;
-            }
-            if matches!(**right, Expr::Subquery(_)) {
-            } else if *compare_op == BinaryOperator::Eq {
-                known_or_unknown(expr);
-            } else if let Some(compare_op) = opposite(compare_op) {
-                // `x > ANY(list)` is what `x <= ALL(list)` is not, also where there is NULL in the list.
-                let all = Expr::AllOp { left: Box::new(take(left)), compare_op, right: Box::new(take(right)) };
-                let all = Box::new(Expr::Nested(Box::new(all)));
-                *expr = Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Not, expr: all }));
-            }
-        }
-        Expr::AllOp { right, .. } => {
-            if let Some(items) = string_constant(right).and_then(array_items) {
-                **right = items;
-            }
-        }
+        Expr::AnyOp { .. } => compare_with_items(expr, Quantifier::Any),
+        Expr::AllOp { .. } => compare_with_items(expr, Quantifier::All),
         // A constant beside a uuid is one, which only the types tell: the planner must not compare it as text before.
         Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right)
             if string_constant(left).is_some() || string_constant(right).is_some() =>
@@ -122,93 +108,107 @@ pub fn rewrite_expr(expr: &mut Expr) -> Result<()> {
     Ok(())
 }
 
-/// The comparison that is false where this one is true, and the other way round.
-fn opposite(compare_op: &BinaryOperator) -> Option<BinaryOperator> {
-    use BinaryOperator::{Gt, GtEq, Lt, LtEq, NotEq};
-    Some(match compare_op {
-        NotEq => BinaryOperator::Eq,
-        Gt => LtEq,
-        GtEq => Lt,
-        Lt => GtEq,
-        LtEq => Gt,
-        BinaryOperator::Eq => NotEq,
-        _ => return None,
-    })
-}
-
-/// `x = ANY(list)` is NULL, and not false, where `x` is not in the list and the list has NULL in it.
-fn known_or_unknown(expr: &mut Expr) {
-    let Expr::AnyOp { right, .. } = expr else { return };
-    let unknown = call("any_unknown", vec![right.as_ref().clone()]);
-    // What an array constant is made of shows whether NULL is in it.
-    if let Expr::Array(array) = right.as_ref()
-        && !array.elem.is_empty()
-        && array.elem.iter().all(is_known)
-    {
-        return;
+/// `x = ANY (list)` as the call `any_eq(list, x)`; a subquery on the right is the planner's.
+fn compare_with_items(expr: &mut Expr, quantifier: Quantifier) {
+    let (Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right }) = expr else { return };
+    if let Some(items) = string_constant(right).and_then(array_items) {
+        **right = items;
     }
-    let known = Box::new(take(expr));
-    *expr = Expr::Nested(Box::new(Expr::BinaryOp { left: known, op: BinaryOperator::Or, right: Box::new(unknown) }));
+    if let BinaryOperator::PGCustomBinaryOperator(parts) = compare_op
+        && let Some(plain) = plain_operator(parts)
+    {
+        *compare_op = plain;
+    }
+    if !matches!(**right, Expr::Subquery(_))
+        && let Some(function) = quantified_name(compare_op, quantifier)
+    {
+        *expr = call(function, vec![take(right), take(left)]);
+    }
 }
 
 /// `(a, b) = (c, d)` as `a = c AND b = d`, and `<>` as `a <> c OR b <> d`: so each item has a type of its own.
-fn compare_by_item(expr: &mut Expr) {
-    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else { return };
-    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return };
+///
+/// # Errors
+/// 54011 for more items than a row may have.
+fn compare_by_item(expr: &mut Expr) -> Result<()> {
+    let Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } = expr else {
+        return Ok(());
+    };
+    let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut()) else { return Ok(()) };
+    if lefts.len().max(rights.len()) > limits::COLUMNS {
+        let message = format!("ROW expressions can have at most {} entries", limits::COLUMNS);
+        return Err(Error::new(SqlState::TOO_MANY_COLUMNS, message));
+    }
     if lefts.len() != rights.len() {
-        return;
+        return Ok(());
     }
     let joint = if *op == BinaryOperator::Eq { BinaryOperator::And } else { BinaryOperator::Or };
     let pairs = std::mem::take(lefts).into_iter().zip(std::mem::take(rights));
     let compared =
         pairs.map(|(left, right)| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) });
-    let all = compared.reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: joint.clone(),
-        right: Box::new(right),
-    });
-    if let Some(all) = all {
+    if let Some(all) = balance::joined(compared.collect(), &joint) {
         *expr = Expr::Nested(Box::new(all));
     }
+    Ok(())
 }
 
-/// Whether an expression is a constant other than NULL.
-fn is_known(expr: &Expr) -> bool {
-    matches!(expr, Expr::Value(value) if !matches!(value.value, Value::Null | Value::Placeholder(_)))
-}
-
-/// `x LIKE ANY (ARRAY[p, q])` as `x LIKE p OR x LIKE q`.
+/// `x LIKE ANY (ARRAY[p, q])` as `x LIKE p OR x LIKE q` where `x` is a column and the patterns are few, so that what files
+/// say of their texts can be used; else as the call `any_like(patterns, x)`, which has `x` once.
 fn any_of_patterns(expr: &mut Expr) -> Result<()> {
-    let (Expr::Like { pattern, any, .. } | Expr::ILike { pattern, any, .. }) = expr else { return Ok(()) };
+    const FEW: usize = 16;
+    let is_ilike = matches!(expr, Expr::ILike { .. });
+    let (Expr::Like { negated, any, expr: value, pattern, escape_char }
+    | Expr::ILike { negated, any, expr: value, pattern, escape_char }) = expr
+    else {
+        return Ok(());
+    };
+    if escape_char.is_some() {
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "LIKE ANY takes no ESCAPE"));
+    }
     let mut list = pattern.as_mut();
     while let Expr::Nested(inner) = list {
         list = inner.as_mut();
     }
-    let patterns = match list {
-        Expr::Array(array) => std::mem::take(&mut array.elem),
-        other => match string_constant(other).and_then(array_items) {
-            Some(Expr::Array(array)) => array.elem,
-            _ => {
-                let message = "LIKE ANY with patterns that are not an array constant is not supported";
-                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+    if matches!(list, Expr::Subquery(_)) {
+        let message = "LIKE ANY with a subquery is not supported";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+            .with_hint("Use EXISTS (SELECT ... WHERE x LIKE pattern)."));
+    }
+    if let Some(text) = string_constant(list) {
+        *list = array_items(text).ok_or_else(|| {
+            let message = format!("malformed array literal: \"{text}\"");
+            Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message)
+        })?;
+    }
+    let is_column = matches!(**value, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    if let Expr::Array(array) = list
+        && is_column
+        && (1..=FEW).contains(&array.elem.len())
+    {
+        let patterns = std::mem::take(&mut array.elem);
+        *any = false;
+        let one = expr.clone();
+        let matches = patterns.into_iter().map(|item| {
+            let mut one = one.clone();
+            if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &mut one {
+                **pattern = item;
             }
-        },
-    };
-    *any = false;
-    let one = expr.clone();
-    let matches = patterns.into_iter().map(|item| {
-        let mut one = one.clone();
-        if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &mut one {
-            **pattern = item;
+            one
+        });
+        if let Some(any) = balance::joined(matches.collect(), &BinaryOperator::Or) {
+            *expr = Expr::Nested(Box::new(any));
         }
-        one
-    });
-    let any = matches.reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::Or,
-        right: Box::new(right),
-    });
-    *expr = any.map_or_else(|| constant(Value::Boolean(false)), |any| Expr::Nested(Box::new(any)));
+        return Ok(());
+    }
+    let op = match (is_ilike, *negated) {
+        (false, false) => BinaryOperator::PGLikeMatch,
+        (false, true) => BinaryOperator::PGNotLikeMatch,
+        (true, false) => BinaryOperator::PGILikeMatch,
+        (true, true) => BinaryOperator::PGNotILikeMatch,
+    };
+    if let Some(function) = quantified_name(&op, Quantifier::Any) {
+        *expr = call(function, vec![take(list), take(value)]);
+    }
     Ok(())
 }
 

@@ -40,6 +40,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFacto
 
 pub use crate::catalog::column_label as label;
 pub use casts::normalize_type;
+pub use functions::is_quantified;
 pub use literals::interval_text;
 pub use mixed_times::unify as unify_times;
 pub use oids::is_oid;

@@ -191,3 +191,53 @@ fn tables_that_are_always_empty_make_a_select_empty() {
         "SELECT c.oid FROM pg_class c LEFT JOIN pg_index i ON c.oid = i.indrelid"
     );
 }
+
+#[test]
+fn rows_are_compared_by_a_tree_that_is_wide_and_not_deep() {
+    let row = |items: usize| format!("({})", vec!["x"; items].join(", "));
+    let compared = |items: usize| {
+        let sql = format!("SELECT 1 FROM t WHERE {} = {}", row(items), row(items));
+        let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, &sql).unwrap().remove(0);
+        rewrite(&mut statement).map(|()| statement)
+    };
+    let most = crate::limits::COLUMNS;
+    assert_eq!(compared(most + 1).map_err(|error| error.state.0), Err("54011"));
+    struct Depth(usize, usize);
+    impl datafusion::sql::sqlparser::ast::Visitor for Depth {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.0 += 1;
+            self.1 = self.1.max(self.0);
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.0 -= 1;
+            ControlFlow::Continue(())
+        }
+    }
+    let mut depth = Depth(0, 0);
+    let _ = datafusion::sql::sqlparser::ast::Visit::visit(&compared(most).unwrap(), &mut depth);
+    assert!(depth.1 < 20, "{}", depth.1);
+    assert_eq!(
+        rewritten("SELECT 1 FROM t WHERE (a, b, c) <> (1, 2, 3)"),
+        "SELECT 1 AS \"?column?\" FROM t WHERE (a <> 1 OR b <> 2 OR c <> 3)"
+    );
+}
+
+#[test]
+fn no_operand_is_written_twice() {
+    for (open, close) in [
+        ("generate_subscripts(ARRAY[", "], 1)"),
+        ("1 = ANY (ARRAY[(", ")::int])"),
+        ("(", " = ANY (ARRAY[x]))::int"),
+        ("1 <> ALL (ARRAY[(", ")::int])"),
+        ("(", " < ANY (ARRAY[x, y]))::int"),
+        ("(lower(", ") LIKE ANY (ARRAY['a', 'b']))::text"),
+    ] {
+        let sql = |levels: usize| format!("SELECT {}1{} FROM t", open.repeat(levels), close.repeat(levels));
+        let grown = rewritten(&sql(8)).len() - rewritten(&sql(7)).len();
+        assert!(grown < 100, "{open}#{close}: a level more is {grown} characters more");
+    }
+}

@@ -7,7 +7,8 @@ use crate::fixtures;
 
 /// Which rooms of `src` a room may name, and whether it may name the crate of the functions.
 ///
-/// A statement walks wire, session, query, engine and lake; nobody reaches back. `error`, `limits` and `sealed` are for all.
+/// A statement walks wire, session, query, engine and lake; nobody reaches back. `error`, `limits`, `random` and `sealed`
+/// are for all.
 const ARROWS: [(&str, &[&str], bool); 10] = [
     ("wire", &["session", "query", "catalog", "access", "engine"], false),
     ("status", &["session", "engine"], false),
@@ -23,7 +24,7 @@ const ARROWS: [(&str, &[&str], bool); 10] = [
     ("cli", &["wire", "status", "session", "query", "catalog", "access", "engine", "lake", "demo"], true),
 ];
 
-const FOR_ALL: [&str; 3] = ["error", "limits", "sealed"];
+const FOR_ALL: [&str; 4] = ["error", "limits", "random", "sealed"];
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
     let folder = fixtures::root().join(folder);

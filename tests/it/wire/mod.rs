@@ -8,6 +8,7 @@ mod flood;
 mod holds;
 mod interrupts;
 mod logins;
+mod numerics;
 mod operators;
 mod parameters;
 mod portals;

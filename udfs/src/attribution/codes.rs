@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::{Buffer, NullBuffer};
 use datafusion::arrow::compute::{SortOptions, take};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{HashMap, Result, internal_err};
 
@@ -41,11 +41,13 @@ pub(super) struct Codes {
     recent: Vec<Recent>,
     /// Look-ups of texts that were not met lately.
     lookups: usize,
+    /// The texts in order, until another comes.
+    ranked: Option<Arc<Ranked>>,
 }
 
 impl Codes {
     pub fn new() -> Self {
-        Self { numbers: HashMap::default(), texts: vec![], text_bytes: 0, recent: vec![], lookups: 0 }
+        Self { numbers: HashMap::default(), texts: vec![], text_bytes: 0, recent: vec![], lookups: 0, ranked: None }
     }
 
     /// How many texts there are.
@@ -57,7 +59,8 @@ impl Codes {
     pub fn bytes(&self) -> usize {
         let pointers = self.numbers.capacity() * mem::size_of::<(Arc<[u8]>, u32)>()
             + self.texts.capacity() * mem::size_of::<Arc<[u8]>>();
-        pointers + self.text_bytes + mem::size_of_val(self.recent.as_slice())
+        let ranks = if self.ranked.is_some() { 2 * self.texts.len() * mem::size_of::<u32>() } else { 0 };
+        pointers + self.text_bytes + mem::size_of_val(self.recent.as_slice()) + ranks
     }
 
     /// The number of a text.
@@ -95,6 +98,7 @@ impl Codes {
         if let Some(&code) = self.numbers.get(text) {
             return code;
         }
+        self.ranked = None;
         let text: Arc<[u8]> = text.into();
         self.text_bytes += text.len() + 2 * mem::size_of::<usize>();
         self.texts.push(Arc::clone(&text));
@@ -159,14 +163,30 @@ impl Codes {
             codes.extend(rows.map(|_| 0));
             return Ok(());
         };
-        let (keys, values) = (dictionary.normalized_keys(), dictionary.values());
+        let values = dictionary.values();
+        // The keys that readers give need no copy.
+        if let Some(keys) = dictionary.keys().as_primitive_opt::<Int32Type>() {
+            return self.read_keyed(keys.nulls(), |row| keys.value(row) as usize, values, rows, codes);
+        }
+        let keys = dictionary.normalized_keys();
+        self.read_keyed(dictionary.keys().nulls(), |row| keys[row], values, rows, codes)
+    }
+
+    fn read_keyed(
+        &mut self,
+        nulls: Option<&NullBuffer>,
+        key_of: impl Fn(usize) -> usize,
+        values: &ArrayRef,
+        rows: impl ExactSizeIterator<Item = usize>,
+        codes: &mut Vec<u32>,
+    ) -> Result<()> {
         let mut known = if values.len() <= rows.len() { vec![UNKNOWN; values.len()] } else { vec![] };
         for row in rows {
-            if column.is_null(row) {
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 codes.push(0);
                 continue;
             }
-            let key = keys[row];
+            let key = key_of(row);
             if known.get(key).is_none_or(|&code| code == UNKNOWN) {
                 self.read(values, std::iter::once(key), codes)?;
                 if let (Some(known), Some(&code)) = (known.get_mut(key), codes.last()) {
@@ -185,14 +205,19 @@ impl Codes {
     }
 
     /// The texts in the order of their bytes, which for UTF-8 is that of their letters.
-    pub fn ranked(&self) -> Ranked {
+    pub fn ranked(&mut self) -> Arc<Ranked> {
+        if let Some(ranked) = &self.ranked {
+            return Arc::clone(ranked);
+        }
         let mut order: Vec<u32> = (1..=self.texts.len() as u32).collect();
         order.sort_unstable_by_key(|&code| &self.texts[code as usize - 1]);
         let mut ranks = vec![0; self.texts.len() + 1];
         for (rank, &code) in (1..).zip(&order) {
             ranks[code as usize] = rank;
         }
-        Ranked { ranks, order }
+        let ranked = Arc::new(Ranked { ranks, order });
+        self.ranked = Some(Arc::clone(&ranked));
+        ranked
     }
 
     /// The number of a text that some row has.

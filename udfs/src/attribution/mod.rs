@@ -9,6 +9,7 @@ mod codes;
 mod configure;
 mod docs;
 mod journal;
+mod pool;
 mod relation;
 mod rows;
 mod state;

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::configure::{self, Call};
-use super::{Answer, accumulator, state};
+use super::{Answer, accumulator, rows, state};
 use crate::call;
 use crate::log::{Counters, KeepsLog};
 
@@ -27,6 +27,8 @@ use crate::log::{Counters, KeepsLog};
 pub(crate) struct Attribution {
     answer: Answer,
     call: Option<Arc<Call>>,
+    /// Whether users that are answered together are answered in one list, that of the first.
+    is_pooled: bool,
     /// Where work is counted, in a plan that runs. Not part of what the function is.
     counters: Option<Arc<Counters>>,
     signature: Signature,
@@ -34,7 +36,7 @@ pub(crate) struct Attribution {
 
 impl PartialEq for Attribution {
     fn eq(&self, other: &Self) -> bool {
-        self.answer == other.answer && self.call == other.call
+        self.answer == other.answer && self.call == other.call && self.is_pooled == other.is_pooled
     }
 }
 
@@ -44,13 +46,20 @@ impl Hash for Attribution {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.answer.hash(state);
         self.call.hash(state);
+        self.is_pooled.hash(state);
     }
 }
 
 impl Attribution {
     /// The function as it is registered.
     pub fn new(answer: Answer) -> Self {
-        Self { answer, call: None, counters: None, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            answer,
+            call: None,
+            is_pooled: false,
+            counters: None,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     /// The function with its constants in place.
@@ -68,10 +77,27 @@ impl Attribution {
         self.call.is_some()
     }
 
+    /// The same for whoever only adds up what all users are answered: their lists in one. `None` if what it answers is
+    /// no sum.
+    pub fn pooled(&self) -> Option<AggregateUDF> {
+        let is_sum = self.answer == Answer::Totals && self.is_configured();
+        is_sum.then(|| Self { is_pooled: true, ..self.clone() }.into())
+    }
+
+    /// Whether users that are answered together are answered in one list.
+    pub fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
     /// Whether every row with a channel is a touch; else only rows with a bit in their mask matter. `None` while that
     /// is not known.
     pub fn is_touch_by_channel(&self) -> Option<bool> {
         self.call.as_ref().map(|call| call.layout.is_touch_by_channel)
+    }
+
+    /// Which of the arguments is the channel, once the constants are in place.
+    pub fn channel_argument(&self) -> Option<usize> {
+        self.is_configured().then_some(rows::CHANNEL)
     }
 
     fn call(&self, args: &AccumulatorArgs) -> Result<&Arc<Call>> {
@@ -134,7 +160,7 @@ impl AggregateUDFImpl for Attribution {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        accumulator::groups(self.call(&args)?, self.counters.clone())
+        accumulator::groups(self.call(&args)?, self.is_pooled, self.counters.clone())
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

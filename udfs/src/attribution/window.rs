@@ -12,9 +12,13 @@ use datafusion::logical_expr::{Documentation, Expr, PartitionEvaluator, Signatur
 use tributary_core::attribution::{CONVERSION, Scratch, User, per_row};
 
 use super::Answer;
+use super::codes::Codes;
 use super::configure::{self, Call};
 use super::rows::{Reader, too_large};
 use super::worth::Worth;
+
+/// More channels than this of users before are forgotten: they would be sorted for whoever has a new one.
+const MANY_CHANNELS: usize = 256;
 
 /// `ATTRIBUTE` with OVER; as written and as planned, its arguments are those of the aggregate.
 #[derive(Debug, Clone)]
@@ -131,6 +135,9 @@ impl<A: Worth> Evaluator<A> {
 
 impl<A: Worth> PartitionEvaluator for Evaluator<A> {
     fn evaluate_all(&mut self, columns: &[ArrayRef], num_rows: usize) -> Result<ArrayRef> {
+        if self.reader.channels.len() > MANY_CHANNELS {
+            self.reader.channels = Codes::new();
+        }
         let at_us = self.reader.read(columns, None)?;
         let (mut credits, mut shares) = (vec![0; num_rows], vec![A::Share::default(); num_rows]);
         // Most people buy nothing.
@@ -153,16 +160,15 @@ impl<A: Worth> PartitionEvaluator for Evaluator<A> {
 impl<A: Worth> Evaluator<A> {
     /// Sets what each row of the partition that was read earned.
     fn add_up(&mut self, all_us: &[i64], credits: &mut [i128], shares: &mut [A::Share]) -> Result<()> {
-        let Self { call, reader, scratch } = self;
-        let batch = &reader.batch;
+        let Self { call, reader: Reader { channels: known, ties, batch, .. }, scratch } = self;
         let time = |index: usize| all_us[batch.rows[index] as usize];
         let mut order: Vec<usize> = (0..batch.rows.len()).collect();
         if !order.is_sorted_by_key(|&index| time(index)) {
             // Stable: last digits go to the first of equal rows.
             order.sort_by_key(|&index| time(index));
         }
-        let channel_ranks = reader.channels.ranked();
-        let tie_ranks = reader.ties.as_ref().map(|ties| ties.codes.ranked());
+        let channel_ranks = known.ranked();
+        let tie_ranks = ties.as_mut().map(|ties| ties.codes.ranked());
         let mut given = batch.values.iter();
         let value_of = |&kind: &u32| match u64::from(kind) & CONVERSION > 0 {
             true => given.next().copied().unwrap_or_default(),
@@ -177,8 +183,7 @@ impl<A: Worth> Evaluator<A> {
         let ties: Option<Vec<u32>> =
             tie_ranks.map(|ties| order.iter().map(|&index| ties.ranks[batch.ties[index] as usize]).collect());
         let user = User { at_us: &at_us, kinds: &kinds, channels: &channels, ties: ties.as_deref(), values: &values };
-        let plan =
-            call.spec.resolve(|label| reader.channels.known(label).map(|code| channel_ranks.ranks[code as usize]));
+        let plan = call.spec.resolve(|label| known.known(label).map(|code| channel_ranks.ranks[code as usize]));
         per_row(&plan, &user, scratch, |total| {
             if let Some(touch) = total.touch_row {
                 let row = batch.rows[order[touch]] as usize;

@@ -28,6 +28,9 @@ pub(super) trait Worth: Amount<Share: Send + Sync> + Default + Debug + Send + Sy
     /// A column of shares.
     fn shares(shares: Vec<Self::Share>, returns: &DataType) -> ArrayRef;
 
+    /// The sum of two shares, if its type holds it.
+    fn added(one: Self::Share, other: Self::Share) -> Option<Self::Share>;
+
     /// Shares as floats, in units of the value.
     fn floats(shares: Vec<Self::Share>, held: &DataType) -> ArrayRef;
 }
@@ -56,6 +59,10 @@ impl Worth for i128 {
         Arc::new(Decimal128Array::from(shares).with_data_type(returns.clone()))
     }
 
+    fn added(one: i128, other: i128) -> Option<i128> {
+        super::pool::added(one, other)
+    }
+
     fn floats(shares: Vec<i128>, held: &DataType) -> ArrayRef {
         let scale = if let DataType::Decimal128(_, scale) = held { *scale } else { 0 };
         let units = 10f64.powi(i32::from(scale + SHARE_DIGITS));
@@ -77,6 +84,10 @@ impl Worth for f64 {
         Arc::new(Float64Array::from(shares))
     }
 
+    fn added(one: f64, other: f64) -> Option<f64> {
+        Some(one + other)
+    }
+
     fn floats(shares: Vec<f64>, _held: &DataType) -> ArrayRef {
         Arc::new(Float64Array::from(shares))
     }
@@ -93,6 +104,10 @@ impl Worth for () {
 
     fn shares(shares: Vec<()>, returns: &DataType) -> ArrayRef {
         new_null_array(returns, shares.len())
+    }
+
+    fn added((): (), (): ()) -> Option<()> {
+        Some(())
     }
 
     fn floats(shares: Vec<()>, _held: &DataType) -> ArrayRef {

@@ -83,22 +83,6 @@ impl<M: PackedMask> Groups<M> {
     }
 
     /// Collects the rows of a batch that the rule can see: FILTER holds, time and mask are known, a step is met.
-    fn keep(&mut self, masks: &[u64], validity: [Option<&dyn Fn(usize) -> bool>; 3]) {
-        let sees_all_rows = self.spec.sees_all_rows();
-        self.kept.clear();
-        self.kept.resize(masks.len(), 0);
-        let mut count = 0;
-        // Without a branch: which rows match is as random as what people do.
-        for (row, &mask) in masks.iter().enumerate() {
-            self.kept[count] = row as u32;
-            count += usize::from(sees_all_rows | (mask != 0));
-        }
-        self.kept.truncate(count);
-        for valid in validity.into_iter().flatten() {
-            self.kept.retain(|&row| valid(row as usize));
-        }
-    }
-
     fn keep_batch(&mut self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Batch> {
         let [times, masks, ..] = values else {
             return Err(internal_datafusion_err!("funnel needs a time and a mask, got {} columns", values.len()));
@@ -107,17 +91,16 @@ impl<M: PackedMask> Groups<M> {
         let masks = masks
             .as_primitive_opt::<UInt64Type>()
             .ok_or_else(|| internal_datafusion_err!("funnel needs a mask in 64 bits, got {}", masks.data_type()))?;
-        let time_known = time_nulls.filter(|nulls| nulls.null_count() > 0);
-        let mask_known = masks.nulls().filter(|nulls| nulls.null_count() > 0);
-        let in_filter = |row: usize| filter.is_some_and(|filter| filter.is_valid(row) && filter.value(row));
-        self.keep(
-            masks.values(),
-            [
-                filter.map(|_| &in_filter as &dyn Fn(usize) -> bool),
-                time_known.as_ref().map(|nulls| move |row| nulls.is_valid(row)).as_ref().map(|f| f as _),
-                mask_known.map(|nulls| move |row| nulls.is_valid(row)).as_ref().map(|f| f as _),
-            ],
-        );
+        let sees_all_rows = self.spec.sees_all_rows();
+        self.kept.clear();
+        self.kept.extend(0..masks.len() as u32);
+        retain(&mut self.kept, |row| sees_all_rows | (masks.value(row) != 0));
+        if let Some(filter) = filter {
+            retain(&mut self.kept, |row| filter.is_valid(row) & filter.value(row));
+        }
+        for nulls in [time_nulls.as_ref(), masks.nulls()].into_iter().flatten().filter(|nulls| nulls.null_count() > 0) {
+            retain(&mut self.kept, |row| nulls.is_valid(row));
+        }
         if let Some(counters) = &self.counters {
             counters.add_events(masks.len(), self.kept.len());
         }
@@ -153,6 +136,17 @@ impl<M: PackedMask> Groups<M> {
             self.log.clear();
         }
     }
+}
+
+/// Keeps some rows, without a branch: which of them match is as random as what people do.
+fn retain(rows: &mut Vec<u32>, holds: impl Fn(usize) -> bool) {
+    let mut count = 0;
+    for index in 0..rows.len() {
+        let row = rows[index];
+        rows[count] = row;
+        count += usize::from(holds(row as usize));
+    }
+    rows.truncate(count);
 }
 
 struct Batch {

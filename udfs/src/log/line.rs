@@ -5,6 +5,9 @@ use super::entries::Payload;
 /// Beyond this the entries are no longer in a core's cache, and blocks of them are cheaper than to move them all.
 const MAX_ENTRIES: usize = 1 << 16;
 
+/// Groups without an entry take room here and none in blocks.
+const MAX_GROUPS: usize = 1 << 17;
+
 /// Entries of which none is of a group before that of the entry before it: there is nothing to sort by group.
 pub(super) struct Line<P> {
     /// Where each group ends but the last that has an entry: that one is open.
@@ -26,18 +29,15 @@ pub(super) struct Columns<P> {
 }
 
 impl<P: Payload> Line<P> {
-    /// False, and nothing is done, where the group is before the last one or the line is full.
+    /// False, and nothing is done, where the group is before the last one, or the line is full or would be long.
     #[inline(always)]
     pub fn push(&mut self, group: usize, at_us: i64, payload: P) -> bool {
         let len = self.at_us.len();
-        if group != self.ends.len() {
-            if group < self.ends.len() {
-                return false;
-            }
-            self.ends.resize(group, len);
-        }
-        if len >= MAX_ENTRIES {
+        if group < self.ends.len() || group >= MAX_GROUPS || len >= MAX_ENTRIES {
             return false;
+        }
+        if group > self.ends.len() {
+            self.ends.resize(group, len);
         }
         self.at_us.push(at_us);
         self.payloads.push(payload);

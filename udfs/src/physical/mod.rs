@@ -11,6 +11,7 @@ mod drop_touchless;
 mod forget_order;
 mod journey;
 mod one_stage;
+mod pooled;
 mod read_codes;
 mod show_work;
 

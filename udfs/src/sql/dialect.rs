@@ -76,7 +76,8 @@ fn parse_trim(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     }))
 }
 
-/// `ALTER VIEW name RENAME TO other`, which the parser has for tables alone: the same statement, as of a table.
+/// `ALTER VIEW name RENAME TO other`, which the parser has for tables alone: the same statement, as of a table, to which
+/// the word VIEW is attached.
 fn parse_rename(parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
     let is = |parser: &Parser, index: usize, keyword: Keyword| matches!(&parser.peek_nth_token_ref(index).token, Token::Word(word) if word.keyword == keyword);
     if !is(parser, 0, Keyword::ALTER) || !is(parser, 1, Keyword::VIEW) {
@@ -85,6 +86,7 @@ fn parse_rename(parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
     let renamed = parser.maybe_parse(|parser| {
         parser.advance_token();
         parser.advance_token();
+        let view = parser.get_current_token().clone();
         let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
         let name = parser.parse_object_name(false)?;
         parser.expect_keywords(&[Keyword::RENAME, Keyword::TO])?;
@@ -97,7 +99,7 @@ fn parse_rename(parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
             location: None,
             on_cluster: None,
             table_type: None,
-            end_token: AttachedToken::empty(),
+            end_token: AttachedToken(view),
         }))
     });
     renamed.transpose()

@@ -43,8 +43,10 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let first: [Arc<dyn PhysicalOptimizerRule + Send + Sync>; 3] =
         [Arc::new(OneStage), Arc::new(DropStepless), Arc::new(DropTouchless)];
     rules.splice(0..0, first);
-    // Which order is asked for is known then, and what is read only for it can still be left out.
-    let place = rules.iter().position(|rule| rule.name() == "ProjectionPushdown").unwrap_or(rules.len());
+    // Which order is asked for is known then; nothing relies on one that is not, and what is read only for it can still be
+    // left out.
+    let before = ["OptimizeAggregateOrder", "ProjectionPushdown"];
+    let place = rules.iter().position(|rule| before.contains(&rule.name())).unwrap_or(rules.len());
     rules.insert(place, Arc::new(ForgetOrder));
     rules.push(Arc::new(ReadCodes));
     rules.push(Arc::new(Journeys));

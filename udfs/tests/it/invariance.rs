@@ -114,7 +114,7 @@ async fn spilling_changes_nothing() {
     let roomy = Shape::default().context();
     register(&roomy, &events, 2);
     let expected = rows(&roomy, &sql).await;
-    for (one_stage, memory_bytes) in [(true, 1_200_000), (false, 1_600_000)] {
+    for (one_stage, memory_bytes) in [(true, 1_200_000), (false, 2_000_000)] {
         let tight = Shape { memory_bytes: Some(memory_bytes), one_stage, batch_rows: 512, ..Shape::default() };
         let context = tight.context();
         register(&context, &events, 2);

@@ -168,3 +168,43 @@ async fn memory_is_that_of_a_pass() {
     assert_eq!(answer.len(), 1);
     assert_eq!(spills, 0);
 }
+
+/// Rows that matter to no answer are left out where rows are aggregated, and not by a filter that copies the others.
+#[tokio::test]
+async fn rows_that_are_filtered_are_not_copied() {
+    let query = "SELECT user_id, level, n FROM (SELECT user_id, FUNNEL(event_time, '2 days', event = 'cart', event = 'buy') \
+                 AS level, FUNNEL(event_time, '2 days', event = 'buy', event = 'cart') AS n FROM events GROUP BY user_id) \
+                 AS users WHERE level > 0";
+    for key in [DataType::Int64, DataType::Utf8View] {
+        // Two events a user, so that many have none that matters.
+        let any = events_of(3_000, 1_500, &key, |draw| Some(draw as i64));
+        let stock = Shape { journeys: false, one_stage: false, ..ONE }.context();
+        stock.register_batch("events", any.clone()).unwrap();
+        let expected = answers(&stock, query).await;
+        assert!(expected.len() > 300 && expected.len() < 1_200, "{}", expected.len());
+        let options = SortOptions::default();
+        for sizes in [&[8192][..], &[1], &[7, 1, 500, 3], &[50]] {
+            let context = ONE.context();
+            register(&context, &sorted(&any, options), sizes, options);
+            let shown = plan(&context, query).await;
+            assert!(shown.contains("filter=step_mask("), "{shown}");
+            assert_eq!(shown.matches("FilterExec").count(), 1, "that of the level: {shown}");
+            assert_eq!(answers(&context, query).await, expected, "{key} {sizes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn filters_of_aggregates_hold_beside_that_of_all_rows() {
+    let query = "SELECT user_id, level, late FROM (SELECT user_id, FUNNEL(event_time, '2 days', event = 'cart', event = 'buy') \
+                 AS level, FUNNEL(event_time, '2 days', event = 'cart', event = 'buy') FILTER (WHERE event_time > \
+                 TIMESTAMP '1970-01-02') AS late FROM events GROUP BY user_id) AS users WHERE level > 0";
+    let any = events(4_000, 300, &DataType::Int64);
+    let stock = Shape { journeys: false, one_stage: false, ..ONE }.context();
+    stock.register_batch("events", any.clone()).unwrap();
+    let expected = answers(&stock, query).await;
+    assert!(expected.len() > 50);
+    let context = ONE.context();
+    register(&context, &sorted(&any, SortOptions::default()), &[100], SortOptions::default());
+    assert_eq!(answers(&context, query).await, expected);
+}

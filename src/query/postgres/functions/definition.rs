@@ -151,18 +151,6 @@ impl Row<'_> {
         column.is_valid(self.index).then(|| column.value(self.index))
     }
 
-    /// Whether a list has an item that is NULL.
-    pub fn has_null_item(&self, argument: usize) -> bool {
-        let Some(column) = self.arguments.get(argument) else { return false };
-        let items = match column.data_type() {
-            DataType::List(_) => column.as_list::<i32>().value(self.index),
-            DataType::LargeList(_) => column.as_list::<i64>().value(self.index),
-            DataType::FixedSizeList(..) => column.as_fixed_size_list().value(self.index),
-            _ => return false,
-        };
-        items.null_count() > 0
-    }
-
     /// A boolean.
     pub fn bool(&self, argument: usize) -> Option<bool> {
         let column = self.arguments.get(argument)?.as_boolean_opt()?;

@@ -2,7 +2,7 @@
 //!
 //! `interval_order(x)` is a number that compares as PostgreSQL compares `x`, where the engine would compare months
 //! first, then days, then time, so that 25 hours were less than a day. In lists and records it stands for each interval
-//! in them. `interval_greatest` and `interval_least` choose by it.
+//! in them. `interval_greatest`, `interval_least` and `interval_nullif` choose by it.
 
 use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -10,14 +10,17 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray, LargeListArray, ListArray, StructArray,
 };
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{cast, nullif};
 use datafusion::arrow::datatypes::{
     DataType, DurationNanosecondType, DurationSecondType, Field, FieldRef, Fields, IntervalMonthDayNano,
     IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::physical_expr_common::datum::apply_cmp;
 
 use super::times::over_columns;
 
@@ -39,6 +42,11 @@ pub fn interval_order() -> Arc<ScalarUDF> {
 /// The longest of intervals, or the shortest.
 pub fn interval_choice(is_greatest: bool) -> Arc<ScalarUDF> {
     if is_greatest { Body::Greatest.udf() } else { Body::Least.udf() }
+}
+
+/// `nullif(x, y)` of intervals, or of what holds them.
+pub fn interval_nullif() -> Arc<ScalarUDF> {
+    Body::Nullif.udf()
 }
 
 /// Whether values of a type are intervals, or lists or records of them.
@@ -70,15 +78,17 @@ enum Body {
     Order,
     Greatest,
     Least,
+    Nullif,
 }
 
 impl Body {
     fn udf(self) -> Arc<ScalarUDF> {
-        static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
-            [Body::Order, Body::Greatest, Body::Least].map(|body| {
+        static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 4]> = LazyLock::new(|| {
+            [Body::Order, Body::Greatest, Body::Least, Body::Nullif].map(|body| {
                 let signature = match body {
                     Body::Order => Signature::any(1, Volatility::Immutable),
                     Body::Greatest | Body::Least => Signature::variadic_any(Volatility::Immutable),
+                    Body::Nullif => Signature::any(2, Volatility::Immutable),
                 };
                 Arc::new(ScalarUDF::new_from_impl(LengthFunction { body, signature }))
             })
@@ -99,6 +109,7 @@ impl ScalarUDFImpl for LengthFunction {
             Body::Order => "interval_order",
             Body::Greatest => "interval_greatest",
             Body::Least => "interval_least",
+            Body::Nullif => "interval_nullif",
         }
     }
 
@@ -110,6 +121,7 @@ impl ScalarUDFImpl for LengthFunction {
         match (self.body, types) {
             (Body::Order, [span]) => Ok(length_type(span)),
             (Body::Greatest | Body::Least, [_, ..]) => Ok(INTERVAL),
+            (Body::Nullif, [value, _]) => Ok(value.clone()),
             _ => plan_err!("function {} cannot take {} arguments", self.name(), types.len()),
         }
     }
@@ -121,6 +133,11 @@ impl ScalarUDFImpl for LengthFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         over_columns(&args, |columns| match (self.body, columns) {
             (Body::Order, [spans]) => lengths(spans),
+            (Body::Nullif, [values, others]) => {
+                let lengths = [lengths(values)?, lengths(others)?].map(ColumnarValue::Array);
+                let equal = apply_cmp(Operator::Eq, &lengths[0], &lengths[1])?.into_array(values.len())?;
+                Ok(nullif(values, equal.as_boolean())?)
+            }
             (Body::Greatest, spans) => choose(spans, Ordering::Greater),
             (_, spans) => choose(spans, Ordering::Less),
         })

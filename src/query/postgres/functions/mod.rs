@@ -16,6 +16,7 @@ mod json_in;
 mod numbers;
 mod objects;
 mod privileges;
+mod quantified;
 mod registry;
 mod session;
 mod single_value;
@@ -40,9 +41,13 @@ pub(super) use definition::sql_name;
 pub(super) use instant_plus::{instant_plus, plus};
 pub(super) use integers::{IntegerOperation, integer_function};
 pub(super) use interval_extremes::interval_extreme;
-pub(super) use interval_order::{INTERVAL, holds_interval, interval_choice, interval_order, length_ns};
+pub(super) use interval_order::{
+    INTERVAL, holds_interval, interval_choice, interval_nullif, interval_order, length_ns,
+};
 pub(super) use json_in::json_in;
 pub(super) use numbers::{float_function, integer_negate, to_whole};
+pub use quantified::is_quantified;
+pub(super) use quantified::{Quantifier, quantified_name};
 pub(super) use single_value::SINGLE_VALUE;
 pub(super) use spans::{interval_div, interval_mul, justify_hours};
 pub(super) use times::{TimeFunction, WALL, instant_type, is_text, session_zone};
@@ -69,7 +74,7 @@ pub fn register(context: &SessionContext, catalog: &SessionCatalog) -> Result<()
     for function in of_times.into_iter().chain(TimeFunction::all()).chain(formats::functions()) {
         context.register_udf(ScalarUDF::clone(&function));
     }
-    for function in sized::sized(context) {
+    for function in quantified::quantified().chain(sized::sized(context)) {
         context.register_udf(function);
     }
     context.register_udf(array_or_empty::array_or_empty());

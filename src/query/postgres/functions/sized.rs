@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::arrow::datatypes::{
+    DataType, FieldRef, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimeUnit,
+};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
@@ -15,26 +17,31 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
+use super::interval_order::{INTERVAL, length_ns};
 use crate::error::{Error, SqlState};
 use crate::limits;
 
 /// How the size of an answer follows from the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Size {
-    /// The first argument as often as the second says.
-    Times,
-    /// As many characters or items as the second says.
-    Count,
-    /// The numbers from the first (or 0) to the second, by the third (or 1).
+    /// The first argument as often as the second says, as one text.
+    Text,
+    /// The first argument as often as the second says, as items of an array.
+    Items,
+    /// As many characters as the second says, of the third.
+    Characters,
+    /// As many items as the second says, of the third.
+    Resized,
+    /// The numbers or times from the first (or 0) to the second, by the third (or 1).
     Steps,
 }
 
 const FUNCTIONS: [(&str, Size); 7] = [
-    ("repeat", Size::Times),
-    ("lpad", Size::Count),
-    ("rpad", Size::Count),
-    ("array_repeat", Size::Count),
-    ("array_resize", Size::Count),
+    ("repeat", Size::Text),
+    ("lpad", Size::Characters),
+    ("rpad", Size::Characters),
+    ("array_repeat", Size::Items),
+    ("array_resize", Size::Resized),
     ("range", Size::Steps),
     ("generate_series", Size::Steps),
 ];
@@ -91,8 +98,12 @@ impl ScalarUDFImpl for Bounded {
         let bytes = self.size.bytes(&args.args, args.number_rows)?;
         if bytes > limits::CALL_BYTES as f64 {
             let (name, most) = (self.name(), limits::CALL_BYTES);
-            let message =
-                format!("{name}() would make {bytes:.0} bytes at a time, more than the {most} that are allowed");
+            let message = match bytes.is_finite() {
+                true => {
+                    format!("{name}() would make {bytes:.0} bytes at a time, more than the {most} that are allowed")
+                }
+                false => format!("{name}() would make values without end"),
+            };
             return Err(DataFusionError::from(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)));
         }
         self.inner.invoke_with_args(args)
@@ -102,69 +113,207 @@ impl ScalarUDFImpl for Bounded {
 /// What an item of an array takes at least.
 const ITEM_BYTES: f64 = 8.0;
 
+/// What a character of a text may take.
+const CHARACTER_BYTES: f64 = 4.0;
+
 impl Size {
-    /// About the bytes of the answers to all rows.
+    /// About the bytes of the answers to all rows; infinite where an answer would not end.
     fn bytes(self, args: &[ColumnarValue], rows: usize) -> Result<f64> {
-        let Some(numbers) = numbers(args)? else { return Ok(0.0) };
         // Where all arguments are constants there is one answer.
         let rows = if args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) { 1 } else { rows };
-        let number = |at: usize, row: usize| -> Option<f64> {
-            let column = numbers.get(at)?.as_ref()?;
-            let row = if column.len() == 1 { 0 } else { row };
-            (row < column.len() && column.is_valid(row)).then(|| column.value(row) as f64)
-        };
-        let texts = match (self, args.first()) {
-            (Self::Times, Some(first)) => Some(lengths(first, rows)?),
-            _ => None,
-        };
-        let is_text =
-            |arg: &ColumnarValue| matches!(arg.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        let bytes_each = if args.first().is_some_and(is_text) { 1.0 } else { ITEM_BYTES };
-        let of_row = |row: usize| match self {
-            Self::Times => {
-                let length = texts.as_ref().and_then(|texts| texts.get(row)).copied().unwrap_or(0.0);
-                length * number(1, row).unwrap_or(0.0)
+        match self {
+            Self::Text => {
+                let (each, count) = (column(args.first(), value_bytes)?, column(args.get(1), whole_numbers)?);
+                Ok(sum(rows, |row| Some(each.at(row)? * count.at(row)?)))
             }
-            Self::Count => number(1, row).unwrap_or(0.0) * bytes_each,
-            Self::Steps => {
-                let (start, stop) = match args.len() {
-                    1 => (Some(0.0), number(0, row)),
-                    _ => (number(0, row), number(1, row)),
+            Self::Items => {
+                // NULL is an item as well.
+                let (each, count) = (column(args.first(), value_bytes)?, column(args.get(1), whole_numbers)?);
+                Ok(sum(rows, |row| Some((each.at(row).unwrap_or(0.0) + ITEM_BYTES) * count.at(row)?)))
+            }
+            Self::Characters => {
+                let count = column(args.get(1), whole_numbers)?;
+                let is_ascii = match args.get(2) {
+                    Some(fill) => is_ascii(&fill.to_array(1)?)?,
+                    None => true,
                 };
-                let step = if args.len() > 2 { number(2, row) } else { Some(1.0) };
-                match (start, stop, step) {
-                    (Some(start), Some(stop), Some(step)) if step != 0.0 => (stop - start) / step * ITEM_BYTES,
-                    _ => 0.0,
-                }
+                let each = if is_ascii { 1.0 } else { CHARACTER_BYTES };
+                Ok(sum(rows, |row| Some(each * count.at(row)?)))
             }
-        };
-        Ok((0..rows).map(|row| of_row(row).max(0.0)).sum())
+            Self::Resized => {
+                let count = column(args.get(1), whole_numbers)?;
+                let each = column(args.get(2), value_bytes)?;
+                Ok(sum(rows, |row| Some((each.at(row).unwrap_or(0.0) + ITEM_BYTES) * count.at(row)?)))
+            }
+            Self::Steps => match args {
+                [first, last, step] if matches!(step.data_type(), DataType::Interval(_)) => {
+                    let (start, stop) = (column(Some(first), times_ns)?, column(Some(last), times_ns)?);
+                    let of_days = matches!(first.data_type(), DataType::Date32 | DataType::Date64);
+                    let steps = cast(&step.to_array(1)?, &INTERVAL)?;
+                    let steps = steps.as_primitive::<IntervalMonthDayNanoType>();
+                    let step_at = |row: usize| {
+                        let row = if steps.len() == 1 { 0 } else { row };
+                        (row < steps.len() && steps.is_valid(row)).then(|| steps.value(row))
+                    };
+                    let of_row = |row| Some(times(start.at(row)?, stop.at(row)?, step_at(row)?, of_days) * ITEM_BYTES);
+                    Ok(sum(rows, of_row))
+                }
+                _ => {
+                    let numbers = args.iter().map(|arg| column(Some(arg), whole_numbers));
+                    let numbers = numbers.collect::<Result<Vec<Column>>>()?;
+                    let of_row = |row: usize| {
+                        let (start, stop, step) = match numbers.as_slice() {
+                            [stop] => (0.0, stop.at(row)?, 1.0),
+                            [start, stop] => (start.at(row)?, stop.at(row)?, 1.0),
+                            [start, stop, step] => (start.at(row)?, stop.at(row)?, step.at(row)?),
+                            _ => return None,
+                        };
+                        (step != 0.0).then(|| (stop - start) / step * ITEM_BYTES)
+                    };
+                    Ok(sum(rows, of_row))
+                }
+            },
+        }
     }
 }
 
-/// The arguments that are whole numbers; `None` where none is.
-fn numbers(args: &[ColumnarValue]) -> Result<Option<Vec<Option<Int64Array>>>> {
-    let read = |arg: &ColumnarValue| -> Result<Option<Int64Array>> {
-        if !arg.data_type().is_integer() {
-            return Ok(None);
-        }
-        let array: ArrayRef = arg.to_array(1)?;
-        Ok(Some(cast(&array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()))
-    };
-    let columns = args.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(columns.iter().any(Option::is_some).then_some(columns))
+/// What all rows make together; a row of which something is NULL makes nothing.
+fn sum(rows: usize, of_row: impl Fn(usize) -> Option<f64>) -> f64 {
+    (0..rows).filter_map(of_row).map(|bytes| bytes.max(0.0)).sum()
 }
 
-/// The bytes of each text.
-fn lengths(texts: &ColumnarValue, rows: usize) -> Result<Vec<f64>> {
-    let array = texts.to_array(rows)?;
-    let bytes = |text: Option<&str>| text.map_or(0.0, |text| text.len() as f64);
-    Ok(match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().iter().map(bytes).collect(),
-        DataType::LargeUtf8 => array.as_string::<i64>().iter().map(bytes).collect(),
-        DataType::Utf8View => array.as_string_view().iter().map(bytes).collect(),
-        _ => vec![1.0; rows],
+/// A number for each row, or one for all.
+struct Column(Vec<Option<f64>>);
+
+impl Column {
+    fn at(&self, row: usize) -> Option<f64> {
+        let row = if self.0.len() == 1 { 0 } else { row };
+        self.0.get(row).copied().flatten()
+    }
+}
+
+/// What is read of an argument, once where it is a constant; nothing of an argument that is not there.
+fn column(arg: Option<&ColumnarValue>, read: impl Fn(&ArrayRef) -> Result<Vec<Option<f64>>>) -> Result<Column> {
+    let Some(arg) = arg else { return Ok(Column(vec![])) };
+    Ok(Column(read(&arg.to_array(1)?)?))
+}
+
+/// Whole numbers; NULL of other types.
+fn whole_numbers(values: &ArrayRef) -> Result<Vec<Option<f64>>> {
+    if !values.data_type().is_integer() {
+        return Ok(vec![None; values.len()]);
+    }
+    let numbers = cast(values, &DataType::Int64)?;
+    Ok(numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(|number| number as f64)).collect())
+}
+
+/// Nanoseconds since 1970.
+fn times_ns(values: &ArrayRef) -> Result<Vec<Option<f64>>> {
+    let unit_ns = match values.data_type() {
+        DataType::Date32 => NANOS_PER_DAY,
+        DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => 1e6,
+        DataType::Timestamp(TimeUnit::Second, _) => 1e9,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1e3,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => 1.0,
+        _ => return Ok(vec![None; values.len()]),
+    };
+    let counts = match values.data_type() {
+        DataType::Date32 => cast(values, &DataType::Int32)?,
+        _ => Arc::clone(values),
+    };
+    let counts = cast(&counts, &DataType::Int64)?;
+    let counts = counts.as_primitive::<Int64Type>();
+    Ok(counts.iter().map(|count| count.map(|count| count as f64 * unit_ns)).collect())
+}
+
+const NANOS_PER_DAY: f64 = 86_400e9;
+
+/// How many times there are from `start` to `stop`; infinite where a step does not surely come nearer to the stop.
+///
+/// A step of months and days of two signs may go either way, and the engine goes on until it has passed the stop. Days
+/// that are stepped through have no clock: what a step has of hours is lost where it makes no day.
+fn times(start_ns: f64, stop_ns: f64, step: IntervalMonthDayNano, of_days: bool) -> f64 {
+    let IntervalMonthDayNano { months, days, nanoseconds } = step;
+    if (months, days) == (0, 0) && (of_days || nanoseconds == 0) {
+        // An error, which the function itself says.
+        return 0.0;
+    }
+    let is_down = if of_days { months < 0 || days < 0 } else { length_ns(step) < 0 };
+    let toward = |value: f64| if is_down { -value } else { value };
+    let months = toward(f64::from(months));
+    let shortest_days = months * if months < 0.0 { 31.0 } else { 28.0 } + toward(f64::from(days));
+    let clock_ns = toward(nanoseconds as f64);
+    let least_ns = match of_days {
+        true => (shortest_days + (clock_ns / NANOS_PER_DAY).floor()) * NANOS_PER_DAY,
+        false => shortest_days * NANOS_PER_DAY + clock_ns,
+    };
+    let way_ns = toward(stop_ns - start_ns);
+    match (least_ns > 0.0, way_ns < 0.0) {
+        (true, _) => way_ns / least_ns,
+        (false, true) if of_days => 0.0,
+        (false, _) => f64::INFINITY,
+    }
+}
+
+/// The bytes of each value, with those of the values in it.
+fn value_bytes(values: &ArrayRef) -> Result<Vec<Option<f64>>> {
+    let text = |text: Option<&str>| text.map(|text| text.len() as f64);
+    let bytes = |bytes: Option<&[u8]>| bytes.map(|bytes| bytes.len() as f64);
+    Ok(match values.data_type() {
+        DataType::Utf8 => values.as_string::<i32>().iter().map(text).collect(),
+        DataType::LargeUtf8 => values.as_string::<i64>().iter().map(text).collect(),
+        DataType::Utf8View => values.as_string_view().iter().map(text).collect(),
+        DataType::Binary => values.as_binary::<i32>().iter().map(bytes).collect(),
+        DataType::LargeBinary => values.as_binary::<i64>().iter().map(bytes).collect(),
+        DataType::BinaryView => values.as_binary_view().iter().map(bytes).collect(),
+        DataType::List(_) => {
+            let lists = values.as_list::<i32>();
+            between(lists.values(), lists.offsets().iter().map(|offset| *offset as usize))?
+        }
+        DataType::LargeList(_) => {
+            let lists = values.as_list::<i64>();
+            between(lists.values(), lists.offsets().iter().map(|offset| *offset as usize))?
+        }
+        DataType::Map(..) => {
+            let maps = values.as_map();
+            let entries: ArrayRef = Arc::new(maps.entries().clone());
+            between(&entries, maps.offsets().iter().map(|offset| *offset as usize))?
+        }
+        DataType::FixedSizeList(_, length) => {
+            let length = usize::try_from(*length).unwrap_or(0);
+            between(values.as_fixed_size_list().values(), (0..=values.len()).map(|row| row * length))?
+        }
+        DataType::Struct(_) => {
+            let columns = values.as_struct().columns().iter().map(value_bytes);
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let of_row = |row: usize| columns.iter().filter_map(|column| column[row]).sum();
+            (0..values.len()).map(|row| Some(of_row(row))).collect()
+        }
+        DataType::FixedSizeBinary(width) => vec![Some(f64::from(*width)); values.len()],
+        other => vec![Some(other.primitive_width().unwrap_or(1) as f64); values.len()],
     })
+}
+
+/// The bytes of lists from the places where they begin and end among their items.
+fn between(items: &ArrayRef, mut offsets: impl Iterator<Item = usize>) -> Result<Vec<Option<f64>>> {
+    let mut sums = vec![0.0];
+    sums.extend(value_bytes(items)?.into_iter().scan(0.0, |sum, bytes| {
+        *sum += bytes.unwrap_or(0.0) + ITEM_BYTES;
+        Some(*sum)
+    }));
+    let Some(mut from) = offsets.next() else { return Ok(vec![]) };
+    let of_list = offsets.map(|to| {
+        let bytes = sums[to] - sums[from];
+        from = to;
+        Some(bytes)
+    });
+    Ok(of_list.collect())
+}
+
+/// Whether all texts are of characters of one byte.
+fn is_ascii(texts: &ArrayRef) -> Result<bool> {
+    let texts = cast(texts, &DataType::LargeUtf8)?;
+    Ok(texts.as_string::<i64>().is_ascii())
 }
 
 #[cfg(test)]
@@ -192,11 +341,30 @@ mod tests {
             "range(1000000000000)",
             "range(1, 1000000000000)",
             "generate_series(1000000000000, 1, -1)",
+            "generate_series(TIMESTAMP '1700-01-01', TIMESTAMP '2262-01-01', INTERVAL '1 microsecond')",
+            "generate_series(TIMESTAMP '2026-01-02', TIMESTAMP '2026-01-01', INTERVAL '-1 microsecond')",
+            "range(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL '1 microsecond')",
+            "lpad('x', 100000000, '茶')",
+            "array_repeat(range(1, 1000001), 2000)",
+            "array_repeat(CAST(NULL AS text), 1000000000000)",
+            "array_repeat(repeat('x', 1000000), 2000)",
+            "array_repeat([repeat('x', 1000000), 'y'], 2000)",
+            "array_repeat(named_struct('t', repeat('x', 1000000)), 2000)",
+            "array_resize(['x'], 2000, repeat('x', 1000000))",
         ] {
             for sql in [format!("SELECT {call}"), format!("SELECT {call} FROM (VALUES (1), (2)) AS t (x)")] {
                 let refused = answer(&sql).await.expect_err(&sql);
                 assert!(refused.contains("at a time, more than the"), "{sql}: {refused}");
             }
+        }
+        for endless in [
+            "generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL '1 month -30 days')",
+            "generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL '1 day -24 hours')",
+            "generate_series(DATE '2026-01-01', DATE '2026-01-02', INTERVAL '1 day -12 hours')",
+            "generate_series(DATE '2026-01-02', DATE '2026-01-01', INTERVAL '1 month -1 day')",
+        ] {
+            let refused = answer(&format!("SELECT {endless}")).await.expect_err(endless);
+            assert!(refused.contains("values without end"), "{endless}: {refused}");
         }
         let by_row = answer("SELECT repeat('abc', x) FROM (VALUES (1), (200000000)) AS t (x)").await;
         assert!(by_row.is_err());
@@ -214,6 +382,14 @@ mod tests {
             "range(100000, 1)",
             "generate_series(10, 1, -1)",
             "generate_series(DATE '2026-01-01', DATE '2026-02-01', INTERVAL '1 day')",
+            "generate_series(DATE '2026-02-01', DATE '2026-01-01', INTERVAL '-1 day')",
+            "generate_series(DATE '2026-01-01', DATE '2036-01-01', INTERVAL '1 month -1 day')",
+            "generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL '1 second')",
+            "generate_series(TIMESTAMP '2026-01-02', TIMESTAMP '2026-01-01', INTERVAL '1 microsecond')",
+            "range(TIMESTAMP '2026-01-01', TIMESTAMP '2036-01-01', INTERVAL '1 month')",
+            "array_repeat(range(1, 1001), 100)",
+            "array_repeat(NULL, 10)",
+            "array_resize(['x'], 10)",
         ] {
             assert_eq!(answer(&format!("SELECT {call}")).await, Ok(()), "{call}");
         }

@@ -30,10 +30,6 @@ pub const FUNCTIONS: &[Function] = &[
     // Both are operators by the time that a statement runs.
     Function::sees_null("is_distinct_from", TWO_OF_ANY, Returns::Bool, |_, _| Err(not_an_operator())),
     Function::sees_null("is_not_distinct_from", TWO_OF_ANY, Returns::Bool, |_, _| Err(not_an_operator())),
-    // Whether an array has elements that are unknown: NULL where it has, false where not.
-    Function::strict("any_unknown", &[&[Kind::Any]], Returns::Bool, |_, row| {
-        Ok(if row.has_null_item(0) { Cell::Null } else { false.into() })
-    }),
     Function::strict("pg_encoding_to_char", &[&[Kind::Oid]], Returns::Text, |_, row| Ok(encoding_name(row))),
     Function::strict("pg_char_to_encoding", &[&[Kind::Text]], Returns::Int4, |_, row| encoding_number(row)),
 ];

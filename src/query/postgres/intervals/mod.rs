@@ -23,11 +23,14 @@ use datafusion::logical_expr::logical_plan::{Distinct, Subquery};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, WindowFrame, WindowFrameBound,
-    WindowFrameUnits, WindowFunctionDefinition, when,
+    WindowFrameUnits, WindowFunctionDefinition,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::functions::{INTERVAL, holds_interval, interval_choice, interval_extreme, interval_order, length_ns};
+use super::functions::{
+    INTERVAL, holds_interval, interval_choice, interval_extreme, interval_nullif, interval_order, is_quantified,
+    length_ns,
+};
 use super::interval_text;
 use crate::error::{Error, SqlState};
 
@@ -249,7 +252,7 @@ const CHOOSING: [&str; 13] = [
 fn compare_in_call(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Expr::ScalarFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
     let name = call.func.name();
-    let is_listed = COMPARING.contains(&name) || CHOOSING.contains(&name);
+    let is_listed = COMPARING.contains(&name) || CHOOSING.contains(&name) || is_quantified(name);
     if !is_listed && !matches!(name, "greatest" | "least" | "nullif") {
         return Ok(Transformed::no(Expr::ScalarFunction(call)));
     }
@@ -263,17 +266,12 @@ fn compare_in_call(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             .with_hint("Take the list apart with unnest, and make one with array_agg.")
             .into());
     }
-    Ok(Transformed::yes(match (name, call.args.as_slice()) {
-        ("greatest" | "least", _) => {
+    Ok(Transformed::yes(match name {
+        "greatest" | "least" => {
             let function = interval_choice(name == "greatest");
             Expr::ScalarFunction(ScalarFunction::new_udf(function, call.args))
         }
-        ("nullif", [value, other]) => {
-            let (mut left, mut right) = (value.clone(), other.clone());
-            measure_all([&mut left, &mut right], schema);
-            when(left.eq(right), Expr::Literal(ScalarValue::IntervalMonthDayNano(None), None))
-                .otherwise(value.clone())?
-        }
+        "nullif" => Expr::ScalarFunction(ScalarFunction::new_udf(interval_nullif(), call.args)),
         _ => {
             measure_all(&mut call.args, schema);
             Expr::ScalarFunction(call)
@@ -360,4 +358,26 @@ fn distance(bound: &WindowFrameBound) -> Result<Option<WindowFrameBound>> {
         WindowFrameBound::Preceding(value) => length(value)?.map(WindowFrameBound::Preceding),
         WindowFrameBound::Following(value) => length(value)?.map(WindowFrameBound::Following),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_operand_of_nullif_stays_one() {
+        let builder = configure(SessionStateBuilder::new().with_default_features());
+        let context = SessionContext::new_with_state(builder.build());
+        let size = async |levels: usize| {
+            let (open, close) = ("nullif(".repeat(levels), ", i)".repeat(levels));
+            let sql = format!("SELECT {open}i{close} AS x FROM (SELECT INTERVAL '1 day' AS i) AS t");
+            let state = context.state();
+            let plan = state.create_logical_plan(&sql).await.unwrap();
+            let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).unwrap();
+            plan.display_indent().to_string().len()
+        };
+        assert!(size(12).await - size(11).await < 100);
+    }
 }

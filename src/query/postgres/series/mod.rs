@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DFSchemaRef, internal_err};
@@ -36,7 +36,8 @@ use datafusion::sql::sqlparser::ast::{
 pub use self::select_list::rewrite_select;
 
 use self::exec::SeriesExec;
-use super::ast::{call, cast, constant, last_name};
+use self::select_list::subscripts;
+use super::ast::{cast, constant, last_name};
 use super::functions::{INTERVAL, WALL, instant_type, is_text, sql_name};
 use crate::error::{Error, SqlState};
 
@@ -124,17 +125,14 @@ impl<'a> Call<'a> {
             }
         });
         let args = args.collect::<Result<Vec<SqlExpr>>>()?;
-        match (self.name.as_str(), args.as_slice()) {
-            ("generate_subscripts", [array, dimension]) => Ok(vec![
-                call("array_lower", vec![array.clone(), dimension.clone()]),
-                call("array_upper", vec![array.clone(), dimension.clone()]),
-            ]),
-            ("generate_subscripts", _) => {
-                let message = format!("{} takes an array and one of its dimensions", self.name);
-                Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into())
-            }
-            _ => Ok(args),
+        if self.name != "generate_subscripts" {
+            return Ok(args);
         }
+        let [array, dimension] = <[SqlExpr; 2]>::try_from(args).map_err(|_| {
+            let message = format!("{} takes an array and one of its dimensions", self.name);
+            DataFusionError::from(Error::new(SqlState::UNDEFINED_FUNCTION, message))
+        })?;
+        Ok(subscripts(array, dimension).into())
     }
 
     fn undefined(&self, given: &[DataType]) -> DataFusionError {
@@ -147,7 +145,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A constant with a point is numeric, with the digits that it has; elsewhere it is a float.
+/// A constant with a point is numeric, with the digits that it has; elsewhere it is a float, and so is one with more digits
+/// than numerics have here.
 fn exact(expr: SqlExpr) -> SqlExpr {
     let digits = match &expr {
         SqlExpr::Value(value) => match &value.value {
@@ -157,7 +156,10 @@ fn exact(expr: SqlExpr) -> SqlExpr {
         _ => return expr,
     };
     match digits.split_once('.') {
-        Some((_, fraction)) if fraction.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((whole, fraction))
+            if whole.len() + fraction.len() <= usize::from(DECIMAL128_MAX_PRECISION)
+                && fraction.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
             let numeric = SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(38, scale));
             cast(constant(Value::SingleQuotedString(digits)), numeric)
@@ -325,6 +327,15 @@ mod tests {
         );
         assert_eq!(first(&[number.clone(), DataType::Float64]), None);
         assert_eq!(first(&[DataType::Int64]), None);
+    }
+
+    #[test]
+    fn a_constant_with_more_digits_than_a_numeric_has_stays_as_it_is() {
+        let shown = |number: &str| exact(constant(Value::Number(number.to_owned(), false))).to_string();
+        assert_eq!(shown("1.50"), "'1.50'::NUMERIC(38,2)");
+        let most = format!("0.{}", "1".repeat(37));
+        assert_eq!(shown(&most), format!("'{most}'::NUMERIC(38,37)"));
+        assert_eq!(shown(&format!("{most}1")), format!("{most}1"));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Select, VisitMut, VisitorMut,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Select, Value, VisitMut, VisitorMut,
 };
 
-use super::super::ast::{call, called_function, take};
+use super::super::ast::{call, called_function, cast, constant, take};
 
 /// Writes series in a select list as lists whose items are rows: `unnest(generate_series(1, 3))`, which may be written
 /// so as well.
@@ -28,9 +28,8 @@ impl VisitorMut for Unnested {
             Some("generate_subscripts") => {
                 if let Some([array, dimension]) = arguments(expr) {
                     let (array, dimension) = (take(array), take(dimension));
-                    let lower = call("array_lower", vec![array.clone(), dimension.clone()]);
-                    let upper = call("array_upper", vec![array, dimension]);
-                    *expr = call("unnest", vec![call("generate_series", vec![lower, upper])]);
+                    let [first, last] = subscripts(array, dimension);
+                    *expr = call("unnest", vec![call("generate_series", vec![first, last])]);
                 }
             }
             Some("unnest") => {
@@ -44,6 +43,13 @@ impl VisitorMut for Unnested {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The first subscript of an array and the last; the array stands in one of them only, so that calls inside each other
+/// stay as long as they are written. Where it has none, the last is NULL, and there is no series.
+pub fn subscripts(array: Expr, dimension: Expr) -> [Expr; 2] {
+    let first = cast(constant(Value::Number("1".to_owned(), false)), DataType::Integer(None));
+    [first, call("array_upper", vec![array, dimension])]
 }
 
 /// The plain arguments of a call, if there are so many.

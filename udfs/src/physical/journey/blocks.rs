@@ -13,6 +13,7 @@ use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::buckets::Buckets;
+use crate::bytes::batch_bytes;
 
 /// Rows of a block: enough that a bucket has some hundreds of them, few enough that a column stays in a core's cache.
 const BLOCK_ROWS: usize = 1 << 17;
@@ -66,7 +67,7 @@ impl Builder {
         self.places.resize(known + batch.num_rows(), 0);
         let keys = self.keys.iter().map(|key| key.evaluate(&batch)?.into_array(batch.num_rows()));
         self.buckets.of_rows(&keys.collect::<Result<Vec<_>>>()?, &mut self.places[known..])?;
-        self.waiting_bytes += batch.columns().iter().map(bytes_of).sum::<Result<usize>>()?;
+        self.waiting_bytes += batch_bytes(&batch);
         self.waiting.push(batch);
         Ok(())
     }
@@ -161,15 +162,6 @@ fn compacted(column: ArrayRef) -> Result<ArrayRef> {
         DataType::Utf8View => Arc::new(column.as_string_view().gc()),
         DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
         _ => column,
-    })
-}
-
-/// Bytes of the values themselves, not of what they are a part of.
-fn bytes_of(column: &ArrayRef) -> Result<usize> {
-    Ok(match column.data_type() {
-        DataType::Utf8View => size_of::<u128>() * column.len() + column.as_string_view().total_buffer_bytes_used(),
-        DataType::BinaryView => size_of::<u128>() * column.len() + column.as_binary_view().total_buffer_bytes_used(),
-        _ => column.to_data().get_slice_memory_size()?,
     })
 }
 

@@ -31,6 +31,7 @@ use super::runs::Runs;
 use super::sorted::SortedOutput;
 use super::store::Store;
 use super::table::Table;
+use crate::attribution::Attribution;
 use crate::log::Counters;
 
 /// Rows that are aggregated at once, if an output has so many: small inputs are one pass, not one for each bucket.
@@ -44,6 +45,8 @@ pub(super) struct Aggregation {
     pub keys: PhysicalGroupBy,
     pub functions: Vec<Arc<AggregateFunctionExpr>>,
     pub filters: Vec<Option<Arc<dyn PhysicalExpr>>>,
+    /// The rows that it is about, or all: only where rows come sorted, so that none is copied to leave others out.
+    pub rows: Option<Arc<dyn PhysicalExpr>>,
 }
 
 /// Aggregates all events of each user, in passes over a few thousand users each.
@@ -152,12 +155,18 @@ impl DisplayAs for JourneyExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let keys = self.aggregation.keys.expr().iter().map(|(key, name)| format!("{key} as {name}"));
         let keys = keys.collect::<Vec<_>>().join(", ");
-        let functions = self.aggregation.functions.iter().map(|it| it.human_display().unwrap_or_else(|| it.name()));
+        let functions = self.aggregation.functions.iter().map(|it| {
+            let pools = it.fun().inner().downcast_ref::<Attribution>().is_some_and(Attribution::is_pooled);
+            format!("{}{}", if pools { "pooled " } else { "" }, it.human_display().unwrap_or_else(|| it.name()))
+        });
         let functions = functions.collect::<Vec<_>>().join(", ");
         match format {
             DisplayFormatType::TreeRender => write!(f, "group_by={keys}\naggr={functions}"),
             _ => {
                 write!(f, "JourneyExec: gby=[{keys}], aggr=[{functions}], ")?;
+                if let Some(rows) = &self.aggregation.rows {
+                    write!(f, "filter={rows}, ")?;
+                }
                 match self.come {
                     Come::Anyhow => write!(f, "partitioning={}", self.properties.output_partitioning()),
                     Come::Sorted(_) => write!(f, "ordering_mode=Sorted"),
@@ -184,10 +193,11 @@ impl ExecutionPlan for JourneyExec {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        let Aggregation { keys, functions, filters } = self.aggregation.as_ref();
+        let Aggregation { keys, functions, filters, rows } = self.aggregation.as_ref();
         let arguments = functions.iter().flat_map(|function| function.expressions());
         let mut recursion = TreeNodeRecursion::Continue;
-        for expr in keys.input_exprs().into_iter().chain(arguments).chain(filters.iter().flatten().cloned()) {
+        let conditions = filters.iter().flatten().chain(rows).cloned();
+        for expr in keys.input_exprs().into_iter().chain(arguments).chain(conditions) {
             recursion = recursion.visit_sibling(|| f(&expr))?;
         }
         Ok(recursion)

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use datafusion::arrow::compute::SortOptions;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::aggregates::{AggregateExec, PhysicalGroupBy};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -19,7 +21,8 @@ use super::exec::{Aggregation, Come, JourneyExec};
 use super::flatten::FlattenExec;
 use super::windows::JourneyWindowExec;
 use crate::options::TributaryOptions;
-use crate::physical::one_stage::is_one_stage;
+use crate::physical::one_stage::{is_one_stage, rebuilt};
+use crate::physical::pooled::pooled;
 use crate::physical::replaced;
 use crate::physical::show_work::counted_functions;
 use crate::windows::user_window;
@@ -38,6 +41,7 @@ impl PhysicalOptimizerRule for Journeys {
         if config.extensions.get::<TributaryOptions>().is_some_and(|options| !options.journeys) {
             return Ok(plan);
         }
+        let plan = replaced(plan, pooled)?;
         replaced(plan, |plan| {
             if plan.is::<UnnestExec>() {
                 Ok(flattened(plan))
@@ -78,7 +82,12 @@ fn journey(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
         None if matches!(come, Come::Sorted(_)) && is_over_windows(&input) => (functions.to_vec(), Arc::default()),
         None => return Ok(None),
     };
-    let aggregation = Aggregation { keys: keys.clone(), functions, filters: aggregate.filter_expr().to_vec() };
+    let filters = aggregate.filter_expr().to_vec();
+    let aggregation = Aggregation { keys: keys.clone(), functions, filters, rows: None };
+    let (aggregation, input) = match come {
+        Come::Sorted(_) => without_filter(aggregation, input)?,
+        Come::Anyhow => (aggregation, input),
+    };
     Ok(Some(Arc::new(JourneyExec::new(aggregation, input, come, Arc::clone(plan.properties()), counters))))
 }
 
@@ -132,4 +141,42 @@ fn unexchanged(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
         return all.fetch().is_none().then(|| Arc::clone(all.input()));
     }
     (input.output_partitioning().partition_count() == 1).then(|| Arc::clone(input))
+}
+
+/// The aggregation with the condition of the filter below it, over what the filter reads.
+///
+/// A filter copies the columns of the rows it lets through, and most of a question's rows are never looked at again.
+/// Only under columns: an expression might fail on a row that the filter keeps from it.
+fn without_filter(
+    aggregation: Aggregation,
+    input: Arc<dyn ExecutionPlan>,
+) -> Result<(Aggregation, Arc<dyn ExecutionPlan>)> {
+    let Some(filter) = input.downcast_ref::<FilterExec>().filter(|filter| filter.fetch().is_none()) else {
+        return Ok((aggregation, input));
+    };
+    let below = filter.input();
+    let schema = below.schema();
+    let moved = |expr: &Arc<dyn PhysicalExpr>| -> Option<Arc<dyn PhysicalExpr>> {
+        if expr.is::<Literal>() {
+            return Some(Arc::clone(expr));
+        }
+        let index = expr.downcast_ref::<Column>()?.index();
+        let index = filter.projection().as_ref().map_or(Some(index), |shown| shown.get(index).copied())?;
+        Some(Arc::new(Column::new(schema.field(index).name(), index)))
+    };
+    let keys = aggregation.keys.expr().iter().map(|(key, name)| Some((moved(key)?, name.clone())));
+    let arguments = aggregation.functions.iter().map(|it| it.expressions().iter().map(moved).collect());
+    let filters = aggregation.filters.iter().map(|it| it.as_ref().map_or(Some(None), |it| moved(it).map(Some)));
+    let moved: (Option<Vec<_>>, Option<Vec<Vec<_>>>, Option<Vec<_>>) =
+        (keys.collect(), arguments.collect(), filters.collect());
+    let (Some(keys), Some(arguments), Some(filters)) = moved else { return Ok((aggregation, input)) };
+    let functions = aggregation.functions.iter().zip(arguments);
+    let functions = functions.map(|(it, arguments)| rebuilt(it, it.fun().clone(), arguments, vec![], &schema));
+    let aggregation = Aggregation {
+        keys: PhysicalGroupBy::new_single(keys),
+        functions: functions.collect::<Result<_>>()?,
+        filters,
+        rows: Some(Arc::clone(filter.predicate())),
+    };
+    Ok((aggregation, Arc::clone(below)))
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrayRef, DynComparator, UInt32Array, make_comparator};
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::{SortOptions, concat, partition, take};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, internal_datafusion_err};
@@ -16,6 +17,8 @@ pub(super) struct Runs {
     /// The users, one row each, a piece for each batch of rows.
     users: Vec<Vec<ArrayRef>>,
     count: usize,
+    /// Whether the user of the last row is the last that has a number.
+    last_is_numbered: bool,
 }
 
 /// The proof that rows are sorted by user, however they are cut into batches.
@@ -107,24 +110,38 @@ impl Order {
 
 impl Runs {
     pub fn new(keys: Vec<(String, SortOptions)>) -> Self {
-        Self { order: Order::new(keys), users: vec![], count: 0 }
+        Self { order: Order::new(keys), users: vec![], count: 0, last_is_numbered: false }
     }
 
-    /// The user of every row.
-    pub fn number(&mut self, keys: &[ArrayRef], numbers: &mut Vec<usize>) -> Result<()> {
+    /// The user of every chosen row, or of every row; users without one get no number, and their rows any.
+    pub fn number(
+        &mut self,
+        keys: &[ArrayRef],
+        chosen: Option<&BooleanBuffer>,
+        numbers: &mut Vec<usize>,
+    ) -> Result<()> {
         numbers.clear();
-        let Some(Users { runs, keys: mut users, continues }) = self.order.follow(keys)? else { return Ok(()) };
-        // A user may be known from the batch before, or be gone with the pass before it.
-        let known = usize::from(continues && self.count > 0);
-        if known > 0 {
-            users = users.iter().map(|key| key.slice(1, key.len() - 1)).collect();
+        let Some(Users { runs, keys: users, continues }) = self.order.follow(keys)? else { return Ok(()) };
+        // The first user may be known from the batch before, or be gone with the pass before it.
+        self.last_is_numbered &= continues;
+        let mut new = vec![];
+        for (place, run) in (0..).zip(&runs) {
+            let is_known = place == 0 && self.last_is_numbered;
+            let is_numbered = is_known || chosen.is_none_or(|chosen| run.clone().any(|row| chosen.value(row)));
+            if is_numbered && !is_known {
+                new.push(place);
+                self.count += 1;
+            }
+            self.last_is_numbered = is_numbered;
+            numbers.extend(std::iter::repeat_n(self.count.saturating_sub(1), run.len()));
         }
-        let first = self.count - known;
-        for (number, run) in runs.iter().enumerate() {
-            numbers.extend(std::iter::repeat_n(first + number, run.len()));
-        }
-        self.count += runs.len() - known;
-        self.users.push(users);
+        self.users.push(match new.len() == runs.len() {
+            true => users,
+            false => {
+                let new = UInt32Array::from(new);
+                users.iter().map(|key| take(key, &new, None)).collect::<std::result::Result<_, _>>()?
+            }
+        });
         Ok(())
     }
 
@@ -142,6 +159,7 @@ impl Runs {
     /// The key columns of all users, in their order; then none is known but the last, as the one before.
     pub fn take(&mut self) -> Result<Vec<ArrayRef>> {
         self.count = 0;
+        self.last_is_numbered = false;
         let pieces = std::mem::take(&mut self.users);
         let columns = (0..self.order.keys.len()).map(|column| {
             let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece[column].as_ref()).collect();
@@ -202,7 +220,7 @@ mod tests {
             let (mut runs, mut numbers, mut seen, mut expected) = (runs(), vec![], vec![], vec![]);
             for (piece, cut) in cuts.windows(2).enumerate() {
                 let piece_users = &users[cut[0]..cut[1]];
-                runs.number(&column(piece_users), &mut numbers).unwrap();
+                runs.number(&column(piece_users), None, &mut numbers).unwrap();
                 for (user, number) in piece_users.iter().zip(&numbers) {
                     if expected.last() != Some(user) {
                         expected.push(*user);
@@ -221,13 +239,44 @@ mod tests {
         }
 
         #[test]
+        fn only_users_with_a_chosen_row_are_numbered_wherever_rows_are_cut(
+            mut rows in proptest::collection::vec((0..12i64, proptest::bool::weighted(0.3)), 1..120),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            rows.sort();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(rows.len())).collect();
+            cuts.extend([0, rows.len()]);
+            cuts.sort_unstable();
+            let (mut runs, mut numbers, mut expected) = (runs(), vec![], vec![]);
+            for cut in cuts.windows(2) {
+                let piece = &rows[cut[0]..cut[1]];
+                let users: Vec<Option<i64>> = piece.iter().map(|(user, _)| Some(*user)).collect();
+                let chosen: BooleanBuffer = piece.iter().map(|(_, is_chosen)| *is_chosen).collect();
+                runs.number(&column(&users), Some(&chosen), &mut numbers).unwrap();
+                prop_assert_eq!(numbers.len(), piece.len());
+                for ((user, is_chosen), number) in piece.iter().zip(&numbers) {
+                    if *is_chosen {
+                        if expected.last() != Some(&Some(*user)) {
+                            expected.push(Some(*user));
+                        }
+                        prop_assert_eq!(*number, expected.len() - 1);
+                    }
+                }
+                prop_assert_eq!(runs.len(), expected.len());
+            }
+            if !expected.is_empty() {
+                prop_assert_eq!(&runs.take().unwrap(), &column(&expected));
+            }
+        }
+
+        #[test]
         fn rows_that_go_down_are_an_error_wherever_they_are_cut(
             users in proptest::collection::vec(0..20i64, 2..60), cut in any::<prop::sample::Index>(),
         ) {
             let users: Vec<Option<i64>> = users.into_iter().map(Some).collect();
             let (first, second) = users.split_at(cut.index(users.len()));
             let (mut runs, mut numbers) = (runs(), vec![]);
-            let told = runs.number(&column(first), &mut numbers).and_then(|()| runs.number(&column(second), &mut numbers));
+            let told = runs.number(&column(first), None, &mut numbers).and_then(|()| runs.number(&column(second), None, &mut numbers));
             prop_assert_eq!(told.is_ok(), users.is_sorted());
         }
 
@@ -241,9 +290,9 @@ mod tests {
     #[test]
     fn the_error_says_who_came_after_whom() {
         let (mut runs, mut numbers) = (runs(), vec![]);
-        runs.number(&column(&[Some(1), Some(42)]), &mut numbers).unwrap();
+        runs.number(&column(&[Some(1), Some(42)]), None, &mut numbers).unwrap();
         runs.take().unwrap();
-        let told = runs.number(&column(&[Some(17)]), &mut numbers).unwrap_err();
+        let told = runs.number(&column(&[Some(17)]), None, &mut numbers).unwrap_err();
         let told = UserError::find(&told).unwrap();
         assert_eq!(told.sqlstate, "22000");
         assert_eq!(told.message, "the rows are declared to be sorted by user_id, but 17 comes after 42");

@@ -20,7 +20,7 @@ pub(super) struct SortedOutput {
     pub input: SendableRecordBatchStream,
     pub table: Table,
     pub room: Part,
-    /// Rows in the table.
+    /// Rows that the table took in.
     pub rows: usize,
     /// Rows that came and are not in the table.
     pub rest: Option<RecordBatch>,
@@ -65,8 +65,7 @@ impl SortedOutput {
     }
 
     fn take_in(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.table.add(rows)?;
-        self.rows += rows.num_rows();
+        self.rows += self.table.add(rows)?;
         self.room.try_resize(self.table.bytes())
     }
 

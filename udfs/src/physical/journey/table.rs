@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::{and_kleene, prep_null_mask_filter};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::aggregates::{AggregateMode, aggregate_expressions, evaluate_group_by, evaluate_many};
@@ -49,18 +50,37 @@ impl Table {
         })
     }
 
-    /// Takes rows in.
-    pub fn add(&mut self, rows: &RecordBatch) -> Result<()> {
+    /// Takes those of the rows in that the aggregation is about, and says how many they are.
+    pub fn add(&mut self, rows: &RecordBatch) -> Result<usize> {
         let keys = self.keys(rows)?;
-        self.users.number(&keys, &mut self.user_of_row)?;
+        let chosen = self.aggregation.rows.as_ref().map(|rows_of| condition(rows_of, rows)).transpose()?;
+        let count = chosen.as_ref().map_or(rows.num_rows(), BooleanArray::true_count);
+        let chosen = chosen.filter(|_| count < rows.num_rows()).map(|chosen| match chosen.null_count() {
+            0 => chosen,
+            _ => prep_null_mask_filter(&chosen),
+        });
+        match (&mut self.users, &chosen) {
+            (Users::Sorted(runs), Some(chosen)) => {
+                runs.number(&keys, Some(chosen.values()), &mut self.user_of_row)?;
+            }
+            (users, None) => users.number(&keys, &mut self.user_of_row)?,
+            (_, Some(_)) => return internal_err!("rows that are chosen here come sorted by user"),
+        }
+        if count == 0 {
+            return Ok(0);
+        }
         let user_count = self.users.len();
         let arguments = evaluate_many(&self.arguments, rows)?;
         let calls = self.accumulators.iter_mut().zip(&arguments).zip(&self.aggregation.filters);
         for ((accumulator, arguments), filter) in calls {
             let filter = filter.as_ref().map(|filter| condition(filter, rows)).transpose()?;
+            let filter = match (&chosen, filter) {
+                (Some(chosen), Some(filter)) => Some(and_kleene(chosen, &filter)?),
+                (chosen, filter) => filter.or_else(|| chosen.clone()),
+            };
             accumulator.update_batch(arguments, &self.user_of_row, filter.as_ref(), user_count)?;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// The key columns of some rows.

@@ -38,7 +38,7 @@ impl Users {
             (Self::Integer(known), [keys]) => known.number(keys, users),
             (Self::Integer(_), _) => Err(internal_datafusion_err!("a user has one key, got {}", keys.len())),
             (Self::Any(known), keys) => known.intern(keys, users),
-            (Self::Sorted(known), keys) => known.number(keys, users),
+            (Self::Sorted(known), keys) => known.number(keys, None, users),
         }
     }
 

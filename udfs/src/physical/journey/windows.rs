@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::{SortOptions, concat, concat_batches};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -25,6 +25,7 @@ use futures::stream;
 use super::answered::Answered;
 use super::memory::{Memory, Part};
 use super::runs::Order;
+use crate::bytes::batch_bytes;
 use crate::windows::{UserWindow, user_window};
 
 /// Rows of a pass: they and what is said of them fit a cache.
@@ -73,7 +74,7 @@ impl JourneyWindowExec {
     fn output(&self, partition: usize, context: &Arc<TaskContext>) -> Result<Output> {
         let keys = self.by.iter().map(|by| (by.expr.to_string(), by.options)).collect();
         Ok(Output {
-            windows: self.windows.iter().map(Window::new).collect::<Result<_>>()?,
+            windows: self.windows.iter().map(Window::new).collect(),
             by: self.by.iter().map(|by| Arc::clone(&by.expr)).collect(),
             order: Order::new(keys),
             held: Held::default(),
@@ -220,6 +221,8 @@ impl Output {
 
     /// Answers the first rows, which are those of whole users.
     fn answer(&mut self, row_count: usize) -> Result<()> {
+        // Rows that are joined, and what is answered of them, stand beside those that came.
+        self.room.try_resize(2 * self.held.bytes)?;
         let (rows, begins) = self.held.take(row_count, &self.input.schema())?;
         if row_count > 0 {
             let ends: Vec<usize> = begins.iter().skip(1).copied().chain([row_count]).collect();
@@ -239,7 +242,7 @@ impl Held {
         let before = self.row_count;
         self.begins.extend(begins.map(|begin| before + begin));
         self.row_count += rows.num_rows();
-        self.bytes += bytes_of(&rows);
+        self.bytes += batch_bytes(&rows);
         self.batches.push(rows);
     }
 
@@ -268,8 +271,8 @@ struct Window {
 }
 
 impl Window {
-    fn new(expr: &Arc<dyn WindowExpr>) -> Result<Self> {
-        Ok(Self { ours: user_window(expr.as_ref()), expr: Arc::clone(expr) })
+    fn new(expr: &Arc<dyn WindowExpr>) -> Self {
+        Self { ours: user_window(expr.as_ref()), expr: Arc::clone(expr) }
     }
 
     fn answer(&mut self, rows: &RecordBatch, ends: &[usize]) -> Result<ArrayRef> {
@@ -280,12 +283,6 @@ impl Window {
         let of_users = begins.zip(ends).map(|(begin, &end)| self.expr.evaluate(&rows.slice(begin, end - begin)));
         joined(&of_users.collect::<Result<Vec<_>>>()?)
     }
-}
-
-/// The bytes of the rows themselves: a batch may be a piece of a larger one, which others hold too.
-fn bytes_of(rows: &RecordBatch) -> usize {
-    let columns = rows.columns().iter().map(|column| column.to_data());
-    columns.map(|data| data.get_slice_memory_size().unwrap_or_else(|_| data.get_array_memory_size())).sum()
 }
 
 fn joined(pieces: &[ArrayRef]) -> Result<ArrayRef> {

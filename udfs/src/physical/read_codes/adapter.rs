@@ -11,6 +11,7 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
 
+use super::as_codes::AsCodes;
 use super::judge::{is_own, judged_by, uncast};
 use super::per_text::PerText;
 
@@ -44,7 +45,7 @@ impl PhysicalExprAdapter for CodesAdapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         // Our functions that were in the scan before the rule came.
         let judged = expr.transform_down(|part| {
-            if part.is::<PerText>() {
+            if read_by_codes(&part).is_some() {
                 return Ok(Transformed::new(part, false, TreeNodeRecursion::Jump));
             }
             match is_own(&part).then(|| judged_by(&part, &self.table)).flatten() {
@@ -57,8 +58,8 @@ impl PhysicalExprAdapter for CodesAdapter {
             }
         });
         let adapted = self.below.rewrite(judged.data()?)?;
-        let read_as_codes = adapted.transform_down(|part| match part.downcast_ref::<PerText>() {
-            Some(judged) => match uncast(judged.input()).filter(|column| is_codes(column, &self.file)).cloned() {
+        let read_as_codes = adapted.transform_down(|part| match read_by_codes(&part) {
+            Some(input) => match uncast(input).filter(|column| is_codes(column, &self.file)).cloned() {
                 Some(column) => {
                     let judged = Arc::clone(&part).with_new_children(vec![column])?;
                     Ok(Transformed::new(judged, true, TreeNodeRecursion::Jump))
@@ -76,6 +77,12 @@ impl CodesAdapter {
         let stored = self.file.field_with_name(column.name());
         stored.is_ok_and(|field| field.data_type() != self.table.field(column.index()).data_type())
     }
+}
+
+/// What gives the column of an expression that reads texts or codes.
+fn read_by_codes(expr: &Arc<dyn PhysicalExpr>) -> Option<&Arc<dyn PhysicalExpr>> {
+    let judged = expr.downcast_ref::<PerText>().map(PerText::input);
+    judged.or_else(|| expr.downcast_ref::<AsCodes>().map(AsCodes::input))
 }
 
 fn is_codes(column: &Arc<dyn PhysicalExpr>, file: &Schema) -> bool {

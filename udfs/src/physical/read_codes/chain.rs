@@ -14,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::ProjectionExec;
 
+use super::as_codes::AsCodes;
 use super::judge::{is_own, judged_by};
 use super::per_text::PerText;
 
@@ -42,8 +43,9 @@ impl<'a> Chain<'a> {
         Some(Self { projection, filter, config, scan, outputs })
     }
 
-    /// Whether a column of the table is read, and nowhere but in expressions that may be judged once for each text.
-    pub(super) fn judges_only(&self, table_index: usize) -> bool {
+    /// Whether a column of the table is read, and nowhere but in expressions that may be judged once for each text, or as
+    /// one of those columns of the answer that may come as codes.
+    pub(super) fn judges_only(&self, table_index: usize, labels: &[usize]) -> bool {
         let is_it = |column: &Column| column.index() == table_index;
         let table = self.config.file_source().table_schema().table_schema();
         let mut is_read = false;
@@ -68,7 +70,12 @@ impl<'a> Chain<'a> {
             Some(_) => self.projected().into_iter().map(|(expr, _)| expr).collect(),
             None => self.shown().into_iter().map(|index| self.column(index)).collect::<Vec<_>>(),
         };
-        for expr in self.filter.map(FilterExec::predicate).into_iter().chain(&shown) {
+        let shown = shown.iter().enumerate().map(|(place, expr)| (labels.contains(&place), expr));
+        for (is_label, expr) in self.filter.map(|filter| (false, filter.predicate())).into_iter().chain(shown) {
+            if is_label && expr.downcast_ref::<Column>().is_some_and(given) {
+                is_read = true;
+                continue;
+            }
             match uses(expr, &given, &|part| judged_by(part, &scan_schema)) {
                 Uses::None => {}
                 Uses::Judged => is_read = true,
@@ -78,21 +85,36 @@ impl<'a> Chain<'a> {
         is_read
     }
 
-    /// The same operators, with what is judged by `table_indices` computed in the scan.
+    /// The columns of the table that come as codes, where these columns of the answer may.
+    pub(super) fn coded(&self, labels: &[usize]) -> Vec<usize> {
+        let (projected, shown) = (self.projected(), self.shown());
+        let output = |label: usize| match self.projection {
+            Some(_) => projected.get(label).and_then(|(expr, _)| expr.downcast_ref::<Column>()).map(Column::index),
+            None => shown.get(label).copied(),
+        };
+        let column = |output: usize| self.outputs.get(output)?.expr.downcast_ref::<Column>().map(Column::index);
+        labels.iter().filter_map(|label| column(output(*label)?)).collect()
+    }
+
+    /// The same operators, with what is judged by `table_indices` computed in the scan, which gives those of them that
+    /// are `coded` as codes, and the others no more.
     pub(super) fn with_judges_in_scan(
         &self,
         table_indices: &[usize],
+        coded: &[usize],
         config: impl FnOnce(FileScanConfigBuilder) -> FileScanConfigBuilder,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let goes = |index: usize| {
+        let is_one_of = |index: usize, table_indices: &[usize]| {
             let column = self.outputs.get(index).and_then(|output| output.expr.downcast_ref::<Column>());
             column.is_some_and(|column| table_indices.contains(&column.index()))
         };
+        let is_coded = |index: usize| is_one_of(index, coded);
+        let goes = |index: usize| is_one_of(index, table_indices) && !is_coded(index);
         let mut lifted = Lifted::default();
         let schema = self.scan.schema();
         let mut lift = |expr: &Arc<dyn PhysicalExpr>| {
             Arc::clone(expr).transform_down(|part| match judged_by(&part, &schema) {
-                Some(column) if goes(column.index()) => {
+                Some(column) if is_one_of(column.index(), table_indices) => {
                     let output = schema.fields().len() + lifted.place(&part, column);
                     let given: Arc<dyn PhysicalExpr> = Arc::new(Column::new(&part.to_string(), output));
                     Ok(Transformed::new(given, true, TreeNodeRecursion::Jump))
@@ -125,8 +147,12 @@ impl<'a> Chain<'a> {
             })
             .data()
         };
+        let as_given = |index: usize| match is_coded(index) {
+            true => Arc::new(AsCodes::of(self.column(index))) as Arc<dyn PhysicalExpr>,
+            false => self.column(index),
+        };
         let mut given: Vec<ProjectionExpr> =
-            stays.iter().map(|index| ProjectionExpr::new(self.column(*index), schema.field(*index).name())).collect();
+            stays.iter().map(|index| ProjectionExpr::new(as_given(*index), schema.field(*index).name())).collect();
         for (expr, column) in lifted.0 {
             let name = expr.to_string();
             let judged = PerText::of(expr, &column, schema.field(column.index()))?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
@@ -34,16 +34,19 @@ impl Texts {
 
     /// The type to ask a reader for in place of `data_type`.
     pub(super) fn as_codes(data_type: &DataType) -> Option<DataType> {
-        let codes = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let items =
-            |item: &Arc<datafusion::arrow::datatypes::Field>| Arc::new(item.as_ref().clone().with_data_type(codes()));
+        let items = |item: &FieldRef| Arc::new(item.as_ref().clone().with_data_type(codes_of_texts()));
         match (Self::of(data_type)?, data_type) {
-            (Self::Single, _) => Some(codes()),
+            (Self::Single, _) => Some(codes_of_texts()),
             (Self::Lists, DataType::List(item)) => Some(DataType::List(items(item))),
             (Self::Lists, DataType::LargeList(item)) => Some(DataType::LargeList(items(item))),
             (Self::Lists, _) => None,
         }
     }
+}
+
+/// The type in which a reader gives texts as codes.
+pub(super) fn codes_of_texts() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 /// The one column that an expression is judged by, if its answer is a truth or a mask, depends on that column alone

@@ -72,6 +72,53 @@ async fn rows_go_early_only_where_nobody_sees_their_users() {
 }
 
 #[tokio::test]
+async fn users_are_added_up_together_only_where_nobody_asks_for_one() {
+    let totals =
+        "ATTRIBUTE_TOTALS('first, linear', event_time, channel, event = 'order', revenue, include_self => true)";
+    let of_users = format!("(SELECT unnest({totals}) AS t FROM events GROUP BY user_id) AS u");
+    let with_user = format!("(SELECT user_id, unnest({totals}) AS t FROM events GROUP BY user_id) AS u");
+    let by_two = "GROUP BY t.model, t.channel ORDER BY 1, 2, 3";
+    for (sql, pools) in [
+        (format!("SELECT t.model, t.channel, sum(t.credit), sum(t.value) FROM {of_users} {by_two}"), true),
+        (
+            format!(
+                "SELECT t.model, coalesce(t.channel, '-') AS c, sum(t.credit) FROM {of_users} GROUP BY 1, 2 ORDER BY 1, 2"
+            ),
+            true,
+        ),
+        (format!("SELECT sum(t.value), sum(t.credit) FILTER (WHERE t.model = 'linear') FROM {of_users}"), true),
+        (
+            format!("SELECT t.channel, sum(t.credit) FROM {of_users} WHERE t.model = 'first' GROUP BY 1 ORDER BY 1"),
+            true,
+        ),
+        (format!("SELECT t.model, t.channel, sum(t.value) FROM {with_user} {by_two}"), true),
+        (format!("SELECT t.model, t.channel, count(*) FROM {of_users} {by_two}"), false),
+        (format!("SELECT t.model, t.channel, sum(t.credit), count(*) FROM {of_users} {by_two}"), false),
+        (format!("SELECT t.model, t.channel, max(t.credit) FROM {of_users} {by_two}"), false),
+        (format!("SELECT t.model, t.channel, sum(DISTINCT t.credit) FROM {of_users} {by_two}"), false),
+        (format!("SELECT t.model, t.channel, sum(t.credit * t.credit) FROM {of_users} {by_two}"), false),
+        (format!("SELECT t.model, t.credit, sum(t.value) FROM {of_users} GROUP BY 1, 2 ORDER BY 1, 2, 3"), false),
+        (format!("SELECT sum(t.value) FILTER (WHERE t.credit >= 0.5) FROM {of_users}"), false),
+        (format!("SELECT t.model, t.channel, sum(t.value) FROM {of_users} WHERE t.credit >= 0.5 {by_two}"), false),
+        (format!("SELECT user_id, t.channel, sum(t.credit) FROM {with_user} GROUP BY 1, 2 ORDER BY 1, 2"), false),
+        (format!("SELECT t.model, t.channel, t.credit FROM {of_users} ORDER BY 1, 2, 3"), false),
+        (format!("SELECT t.model, t.channel, avg(t.credit) FROM {of_users} {by_two}"), false),
+    ] {
+        let context = Shape::default().context();
+        let events: Vec<Event> = (0..40)
+            .flat_map(|user| events().into_iter().map(move |e| Event { user: user + 40 * e.user, ..e }))
+            .collect();
+        register(&context, &events, 2);
+        let shown = plan(&context, &sql).await;
+        assert_eq!(shown.contains("aggr=[pooled attribute_totals("), pools, "{sql}: {shown}");
+        let answer = rows(&context, &sql).await;
+        rows(&context, "SET tributary.journeys = false").await;
+        assert_eq!(answer, rows(&context, &sql).await, "{sql}");
+        assert!(!answer.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_relation_is_a_plain_plan() {
     let context = Shape::default().context();
     register(&context, &events(), 2);
