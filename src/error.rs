@@ -23,6 +23,8 @@ impl SqlState {
     pub const DATETIME_FIELD_OVERFLOW: Self = Self("22008");
     pub const DIVISION_BY_ZERO: Self = Self("22012");
     pub const INVALID_PARAMETER_VALUE: Self = Self("22023");
+    pub const INVALID_LIMIT: Self = Self("2201W");
+    pub const INVALID_OFFSET: Self = Self("2201X");
     pub const INVALID_TEXT_REPRESENTATION: Self = Self("22P02");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self("22P03");
     pub const ACTIVE_SQL_TRANSACTION: Self = Self("25001");
@@ -41,19 +43,24 @@ impl SqlState {
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self("22021");
     pub const DUPLICATE_CURSOR: Self = Self("42P03");
     pub const DUPLICATE_PREPARED_STATEMENT: Self = Self("42P05");
+    pub const SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION: Self = Self("42000");
     pub const SYNTAX_ERROR: Self = Self("42601");
     pub const UNDEFINED_COLUMN: Self = Self("42703");
     pub const AMBIGUOUS_COLUMN: Self = Self("42702");
     pub const UNDEFINED_OBJECT: Self = Self("42704");
+    pub const DUPLICATE_ALIAS: Self = Self("42712");
     pub const GROUPING_ERROR: Self = Self("42803");
     pub const DATATYPE_MISMATCH: Self = Self("42804");
     pub const WRONG_OBJECT_TYPE: Self = Self("42809");
+    pub const CANNOT_COERCE: Self = Self("42846");
     pub const UNDEFINED_FUNCTION: Self = Self("42883");
     pub const UNDEFINED_TABLE: Self = Self("42P01");
     pub const UNDEFINED_PARAMETER: Self = Self("42P02");
     pub const DUPLICATE_SCHEMA: Self = Self("42P06");
     pub const DUPLICATE_TABLE: Self = Self("42P07");
+    pub const INVALID_COLUMN_REFERENCE: Self = Self("42P10");
     pub const INDETERMINATE_DATATYPE: Self = Self("42P18");
+    pub const WINDOWING_ERROR: Self = Self("42P20");
     pub const DISK_FULL: Self = Self("53100");
     pub const OUT_OF_MEMORY: Self = Self("53200");
     pub const TOO_MANY_CONNECTIONS: Self = Self("53300");
@@ -89,6 +96,11 @@ impl Error {
     /// An error with its class and the sentence the user reads.
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
         Self { state, message: message.into(), detail: None, hint: None, position: None }
+    }
+
+    /// A session has as many of something as it may (54000).
+    pub fn too_many(what: &str, limit: usize) -> Self {
+        Self::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("too many {what}: a session may have {limit}"))
     }
 
     /// Adds what the user can do about it.

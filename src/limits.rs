@@ -21,6 +21,18 @@ pub const CALL_BYTES: usize = 256 * 1024 * 1024;
 /// What a kept statement takes of the memory pool, for each byte of its text: tree, plan and schemas.
 pub const KEPT_BYTES_PER_TEXT_BYTE: usize = 32;
 
+/// Statements that a session may keep under names (54000). Pools of drivers keep some hundreds.
+pub const PREPARED_STATEMENTS: usize = 10_000;
+
+/// Portals that a session may have open (54000): each may be a running plan.
+pub const PORTALS: usize = 256;
+
+/// Cursors of DECLARE that a session may have open (54000): each is a running plan.
+pub const CURSORS: usize = 256;
+
+/// Savepoints that a block may have (54000): each keeps all settings.
+pub const SAVEPOINTS: usize = 1_000;
+
 /// Nesting of parentheses and operators that the parser follows before it gives up (54001).
 pub const PARSER_DEPTH: usize = 400;
 
@@ -107,6 +119,15 @@ pub const SOCKETS_BEFORE_LOGIN: usize = 100;
 
 /// How long a client may take from its first byte to the end of its login, where nothing else is said.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection may be silent before the system asks whether the other machine is still there.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// How long the system waits for an answer before it asks again.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Questions without an answer after which the connection has ended: two minutes in all.
+pub const KEEPALIVE_PROBES: u32 = 6;
 
 /// Longest message before the end of the login, and of those that hold only names; PostgreSQL's own bound.
 pub const LOGIN_MESSAGE_BYTES: usize = 10_000;

@@ -19,7 +19,7 @@ mod view;
 
 pub use change::{Author, Change, Notice};
 pub use name::{QualifiedName, REPEATED, column_label, quote_ident};
-pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid};
+pub use oids::{FIRST_USER_OID, ObjectIds, ObjectKey, Oid, is_oid, oid_field, oid_list_field};
 pub use server::{Catalog, DATABASE};
 pub use session::{SEARCH_PATH_SCHEMA, Savepoint, SessionCatalog};
 pub use snapshot::{

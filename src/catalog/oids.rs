@@ -1,7 +1,9 @@
 //! Object ids: the same name has the same id for as long as the server runs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use datafusion::arrow::datatypes::{DataType, Field};
 use parking_lot::Mutex;
 
 /// A number that identifies a schema, relation or function, as in PostgreSQL.
@@ -9,6 +11,26 @@ pub type Oid = u32;
 
 /// The first id of an object that is not PostgreSQL's own.
 pub const FIRST_USER_OID: Oid = 16_384;
+
+/// Where a field's metadata names its type, as Arrow has it: a cast to another type takes that off.
+const KEY: &str = "ARROW:extension:name";
+const NAME: &str = "tributary.oid";
+
+/// A column of object ids: 32-bit integers to the engine, and a type of their own to clients.
+pub fn oid_field(name: &str) -> Field {
+    Field::new(name, DataType::Int32, true).with_metadata([(KEY.to_owned(), NAME.to_owned())].into())
+}
+
+/// A column of lists of object ids.
+pub fn oid_list_field(name: &str) -> Field {
+    let items = Arc::new(Field::new_list_field(DataType::Int32, true));
+    Field::new(name, DataType::List(items), true).with_metadata([(KEY.to_owned(), NAME.to_owned())].into())
+}
+
+/// Whether a field is of object ids, or of lists of them.
+pub fn is_oid(field: &Field) -> bool {
+    field.metadata().get(KEY).is_some_and(|name| name == NAME)
+}
 
 /// What an id is given to. Schemas, relations and functions have names of their own kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -245,7 +245,7 @@ async fn schemas_come_and_go() {
 }
 
 #[tokio::test]
-async fn what_a_user_made_others_neither_replace_nor_drop_nor_put_before_it() {
+async fn what_a_user_made_others_neither_replace_nor_drop_nor_rename_nor_put_before_it() {
     let (server, _) = server();
     let (anna, boss) = (Client::connect(&server), Client::connect_as(&server, "boss", false));
     let schema = |client: &Client, name: &str, owner: Option<&str>| {
@@ -263,6 +263,15 @@ async fn what_a_user_made_others_neither_replace_nor_drop_nor_put_before_it() {
     assert_eq!(state(anna.view("public.v", "SELECT 2 AS x", true).await), "42501");
     assert_eq!(state(anna.drop("public.v", RelationKind::View, false)), "42501");
     boss.view("public.v", "SELECT 3 AS x", true).await.expect("it is theirs");
+    let rename = |client: &Client, name: &str, to: &str| {
+        client.catalog.rename_relation(&TableReference::parse_str(name), to.to_owned(), None, false)
+    };
+    assert_eq!(state(rename(&anna, "public.v", "w")), "42501");
+    rename(&boss, "public.v", "w").expect("it is theirs");
+    boss.catalog.pin();
+    anna.catalog.pin();
+    assert_eq!(boss.columns("SELECT * FROM w").await.expect("it has the other name"), ["x"]);
+    assert_eq!(state(rename(&anna, "public.w", "v")), "42501", "a new name has the owner that the old one had");
     assert_eq!(state(schema(&anna, "theirs", Some("boss"))), "42501");
     let root = Client::connect_as(&server, "root", true);
     root.drop("boss.events", RelationKind::View, false).expect("a superuser may");

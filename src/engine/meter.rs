@@ -9,6 +9,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::ExecutionPlan;
+use parking_lot::Mutex;
 
 /// One statement's account.
 #[derive(Debug, Default)]
@@ -16,24 +17,73 @@ pub struct Usage {
     /// Shared with the pool of the statement, which must not hold more of this: a join keeps memory of that pool in its
     /// plan, and the plan is here.
     peak_bytes: Arc<AtomicUsize>,
-    /// Known once the statement runs.
-    plan: OnceLock<Arc<dyn ExecutionPlan>>,
+    work: Mutex<Work>,
+    /// Bytes of files that a line of the log has told of.
+    told_bytes: AtomicUsize,
+    /// The account of the cursor whose rows the statement fetches: that is where they were read.
+    cursor: OnceLock<Arc<Usage>>,
+}
+
+/// How far a statement is, as its account sees it.
+#[derive(Debug, Default)]
+enum Work {
+    #[default]
+    Planned,
+    /// The metrics of the plan say what was read.
+    Running(Arc<dyn ExecutionPlan>),
+    Over {
+        scanned_bytes: usize,
+    },
+}
+
+/// The account of a running statement looks at its plan until this is dropped, and keeps the sum.
+#[derive(Debug)]
+pub struct Watched(Arc<Usage>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let mut work = self.0.work.lock();
+        *work = Work::Over { scanned_bytes: work.scanned_bytes() };
+    }
+}
+
+impl Work {
+    fn scanned_bytes(&self) -> usize {
+        match self {
+            Self::Planned => 0,
+            Self::Running(plan) => scanned_bytes(plan.as_ref()),
+            Self::Over { scanned_bytes } => *scanned_bytes,
+        }
+    }
 }
 
 impl Usage {
-    /// The most memory that the statement held at a time.
+    /// The most memory that the statement held at a time; of a FETCH what its cursor did.
     pub fn peak_memory_bytes(&self) -> usize {
-        self.peak_bytes.load(Ordering::Relaxed)
+        self.account().peak_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of files that its scans have read so far.
-    pub fn scanned_bytes(&self) -> usize {
-        self.plan.get().map_or(0, |plan| scanned_bytes(plan.as_ref()))
+    /// Bytes of files that its scans have read and that nobody was told of yet. Each byte is told once.
+    pub fn take_scanned_bytes(&self) -> usize {
+        let account = self.account();
+        let all = account.work.lock().scanned_bytes();
+        all.saturating_sub(account.told_bytes.fetch_max(all, Ordering::Relaxed))
     }
 
-    /// Keeps the plan, whose metrics say what was read.
-    pub fn watch(&self, plan: &Arc<dyn ExecutionPlan>) {
-        let _ = self.plan.set(Arc::clone(plan));
+    /// The statement reads rows of a cursor: what these cost is on the account of that.
+    pub fn fetch_from(&self, cursor: &Arc<Usage>) {
+        // One statement fetches from one cursor.
+        let _ = self.cursor.set(Arc::clone(cursor));
+    }
+
+    fn account(&self) -> &Self {
+        self.cursor.get().map_or(self, |cursor| cursor)
+    }
+
+    /// Looks at the metrics of a plan for as long as what this gives is kept.
+    pub fn watch(self: &Arc<Self>, plan: &Arc<dyn ExecutionPlan>) -> Watched {
+        *self.work.lock() = Work::Running(Arc::clone(plan));
+        Watched(Arc::clone(self))
     }
 
     /// The context in which the statement runs: that of its session, with memory from its share.
@@ -163,14 +213,26 @@ mod tests {
             "SELECT sum(a.x + b.y) FROM generate_series(1, 100000) AS a (x) CROSS JOIN generate_series(1, 3) AS b (y)";
         let plan = session.sql(join).await.unwrap().create_physical_plan().await.unwrap();
         let (usage, context, pool) = context(100_000_000, 60_000_000);
-        usage.watch(&plan);
+        let watched = usage.watch(&plan);
         let mut rows = execute_stream(plan, Arc::new(context)).unwrap();
         while let Some(batch) = rows.next().await {
             batch.unwrap();
         }
         assert!(usage.peak_memory_bytes() > 0);
-        drop((rows, usage));
-        assert_eq!(pool.reserved(), 0);
+        drop((rows, watched));
+        assert_eq!(pool.reserved(), 0, "an account that is kept holds no plan");
+    }
+
+    #[test]
+    fn what_a_cursor_read_is_told_once_by_whoever_fetches_from_it() {
+        let cursor = Arc::new(Usage::default());
+        *cursor.work.lock() = Work::Over { scanned_bytes: 300 };
+        let (first, second) = (Usage::default(), Usage::default());
+        first.fetch_from(&cursor);
+        second.fetch_from(&cursor);
+        assert_eq!((first.take_scanned_bytes(), second.take_scanned_bytes()), (300, 0));
+        *cursor.work.lock() = Work::Over { scanned_bytes: 500 };
+        assert_eq!((second.take_scanned_bytes(), cursor.take_scanned_bytes()), (200, 0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tributary_udfs::UserError;
 
-use super::parse;
+use super::{error_words, parse};
 use crate::catalog::SEARCH_PATH_SCHEMA;
 use crate::error::{Error, SqlState};
 
@@ -150,20 +150,19 @@ fn schema_error(error: &SchemaError) -> Error {
     }
 }
 
-/// DataFusion words its planning errors in text only; the known ones get their class.
+/// DataFusion words its planning errors in text only; the known ones get their class, and two our words.
 fn plan_error(message: &str) -> Error {
     if let Some(error) = coercion_error(message) {
         return error;
     }
-    let lower = message.to_ascii_lowercase();
-    if lower.starts_with("table '") && lower.contains("not found") {
+    if error_words::begins(message, "table '{}' not found") {
         let name = message.split('\'').nth(1).unwrap_or_default();
         // The schema that stands for the search path is not a part of what the user wrote.
         let name = name.strip_prefix("tributary.").unwrap_or(name);
         let name = name.strip_prefix(SEARCH_PATH_SCHEMA).and_then(|n| n.strip_prefix('.')).unwrap_or(name);
         return Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
     }
-    if lower.starts_with("invalid function") {
+    if ["Invalid function '", "table function '", "Table function '"].iter().any(|start| message.starts_with(start)) {
         let name = message.split('\'').nth(1).unwrap_or_default();
         let error = Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
         let near = message.split("Did you mean '").nth(1).and_then(|t| t.split('\'').next());
@@ -174,22 +173,8 @@ fn plan_error(message: &str) -> Error {
             _ => error,
         };
     }
-    let state = if lower.contains("ambiguous") {
-        SqlState::AMBIGUOUS_COLUMN
-    } else if lower.contains("group by") || lower.contains("aggregate") {
-        SqlState::GROUPING_ERROR
-    } else if lower.contains("already exists") {
-        SqlState::DUPLICATE_TABLE
-    } else if lower.contains("schema") && lower.contains("not found") {
-        SqlState::INVALID_SCHEMA_NAME
-    } else if lower.contains("placeholder") {
-        SqlState::INDETERMINATE_DATATYPE
-    } else if lower.contains("coerce") || lower.contains("signature") || lower.contains("type") {
-        SqlState::DATATYPE_MISMATCH
-    } else {
-        SqlState::SYNTAX_ERROR
-    };
-    Error::new(state, first_line(message))
+    let line = first_line(message);
+    Error::new(error_words::of_planning(&line), line)
 }
 
 /// What a function of ours says about its arguments, DataFusion tells in words of its own.
@@ -201,17 +186,8 @@ fn coercion_error(message: &str) -> Option<Error> {
 }
 
 fn execution_error(message: &str) -> Error {
-    let lower = message.to_ascii_lowercase();
-    let state = if lower.contains("overflow") {
-        SqlState::NUMERIC_VALUE_OUT_OF_RANGE
-    } else if lower.contains("divide by zero") || lower.contains("division by zero") {
-        SqlState::DIVISION_BY_ZERO
-    } else if lower.contains("pars") || lower.contains("cast") {
-        SqlState::INVALID_TEXT_REPRESENTATION
-    } else {
-        SqlState::DATA_EXCEPTION
-    };
-    Error::new(state, first_line(message))
+    let line = first_line(message);
+    Error::new(error_words::of_running(&line), line)
 }
 
 fn arrow_error(error: &ArrowError, text: &str) -> Error {
@@ -221,6 +197,12 @@ fn arrow_error(error: &ArrowError, text: &str) -> Error {
         // A number that is none of the target's values, as against text that is no number.
         ArrowError::CastError(message) if message.starts_with("Can't cast value") => {
             Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message.clone())
+        }
+        // A time that has no date: infinity, or one beyond the calendar.
+        ArrowError::CastError(message)
+            if message.starts_with("Cannot convert arrow_array") || message.starts_with("Failed to create naive ") =>
+        {
+            Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp out of range")
         }
         ArrowError::CastError(message) | ArrowError::ParseError(message) => {
             Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message.clone())
@@ -246,7 +228,8 @@ fn arrow_error(error: &ArrowError, text: &str) -> Error {
 /// Candidate lists and internals follow on later lines: users get the sentence.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or(message).trim();
-    line.strip_prefix("Error during planning: ").unwrap_or(line).to_owned()
+    let line = line.strip_prefix("Error during planning: ").or(line.strip_prefix("Execution error: ")).unwrap_or(line);
+    line.to_owned()
 }
 
 /// The closest of `names` to what was written, if it is close enough to be a slip.

@@ -5,6 +5,7 @@
 mod balance;
 mod complexity;
 pub mod ddl;
+mod error_words;
 pub mod errors;
 pub mod explain;
 mod fetch;
@@ -13,6 +14,7 @@ mod fuzz;
 mod inlined;
 mod parameters;
 pub mod parse;
+mod placed;
 pub mod plan;
 pub mod postgres;
 pub mod run;

@@ -1,16 +1,15 @@
 //! A parsed statement to a logical plan, its parameters and its columns.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ParamValues;
 use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ParamValues};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::expr::Placeholder;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::DataFrame;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as DfStatement;
@@ -19,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use tributary_udfs::TributaryDialect;
 
 use super::parameters::{self, ParameterHints};
-use super::{complexity, errors, inlined, postgres};
+use super::{complexity, errors, inlined, placed, postgres};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
@@ -275,7 +274,7 @@ fn type_parameters(
     text: &str,
 ) -> Result<(LogicalPlan, Vec<FieldRef>)> {
     let inferred = plan.get_parameter_fields().map_err(|e| errors::from_datafusion(&e, text))?;
-    let items = placed_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
+    let items = placed::placed_parameters(&plan).map_err(|e| errors::from_datafusion(&e, text))?;
     let highest = inferred
         .keys()
         .filter_map(|name| parameters::index_of(name))
@@ -306,64 +305,6 @@ fn type_parameters(
         })
         .map_err(|e| errors::from_datafusion(&e, text))?;
     Ok((typed.data, types))
-}
-
-/// Types that the plan tells, by position: `x = ANY($1)` takes a list of what `x` is, `coalesce(x, $1)` takes an `x`.
-fn placed_parameters(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<usize, FieldRef>> {
-    let mut found = HashMap::new();
-    plan.apply_with_subqueries(|node| {
-        let mut schema = DFSchema::empty();
-        node.inputs().iter().for_each(|input| schema.merge(input.schema()));
-        node.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                if let Expr::ScalarFunction(call) = expr
-                    && (call.name() == "array_has" || postgres::is_quantified(call.name()))
-                    && let [Expr::Placeholder(list), item] = call.args.as_slice()
-                    && let Some(index) = parameters::index_of(&list.id)
-                    && let Ok((_, item)) = item.to_field(&schema)
-                {
-                    let item = match item.data_type() {
-                        DataType::Utf8View | DataType::LargeUtf8 => parameters::field(DataType::Utf8),
-                        DataType::Dictionary(_, values) => parameters::field(values.as_ref().clone()),
-                        _ => parameters::like(&item),
-                    };
-                    let item = item.as_ref().clone().with_name(Field::LIST_FIELD_DEFAULT_NAME);
-                    found.insert(index, Arc::new(Field::new("", DataType::List(Arc::new(item)), true)));
-                }
-                for (index, field) in alternatives(expr, &schema) {
-                    found.entry(index).or_insert(field);
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(found)
-}
-
-/// Parameters that stand beside values of which one is the answer, as in `coalesce(x, $1)`: they have the values' type.
-fn alternatives(expr: &Expr, schema: &DFSchema) -> Vec<(usize, FieldRef)> {
-    const CHOOSING: [&str; 4] = ["coalesce", "nullif", "greatest", "least"];
-    let values: Vec<&Expr> = match expr {
-        Expr::ScalarFunction(call) if CHOOSING.contains(&call.name()) => call.args.iter().collect(),
-        Expr::Case(case) => {
-            let otherwise = case.else_expr.iter().map(|value| value.as_ref());
-            case.when_then_expr.iter().map(|(_, value)| value.as_ref()).chain(otherwise).collect()
-        }
-        _ => return vec![],
-    };
-    let index_of = |value: &Expr| match value {
-        Expr::Placeholder(Placeholder { id, field: None }) => parameters::index_of(id),
-        _ => None,
-    };
-    let open: Vec<usize> = values.iter().filter_map(|value| index_of(value)).collect();
-    if open.is_empty() {
-        return vec![];
-    }
-    let fields = values.iter().filter_map(|value| value.to_field(schema).ok().map(|(_, field)| field));
-    match fields.into_iter().find(|field| !field.data_type().is_null()) {
-        Some(field) => open.into_iter().map(|index| (index, parameters::like(&field))).collect(),
-        None => vec![],
-    }
 }
 
 fn with_type(expr: Expr, types: &[FieldRef]) -> Transformed<Expr> {

@@ -95,11 +95,11 @@ where
         let planning = async {
             let physical = physical_plan(&state, &plan, &text).await?;
             let physical = stoppable(physical, &token).map_err(|e| errors::from_datafusion(&e, &text))?;
-            usage.watch(&physical);
-            Ok::<_, Error>(physical)
+            let watched = usage.watch(&physical);
+            Ok::<_, Error>((physical, watched))
         };
         let produce = async {
-            let physical = plan_until(token.clone(), planning).await?;
+            let (physical, _watched) = plan_until(token.clone(), planning).await?;
             send_rows(physical, context, &text, &sender, encode).await
         };
         let work = AssertUnwindSafe(produce).catch_unwind();

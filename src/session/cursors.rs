@@ -7,9 +7,11 @@ use datafusion::sql::sqlparser::ast::{Declare, Statement};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{Body, Outcome, Rows, Session, TransactionStatus, info, statement};
+use super::{Body, Outcome, Registry, Rows, Session, TransactionStatus, info, statement};
 use crate::catalog::system::CursorInfo;
+use crate::engine::Usage;
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 use crate::query::{Column, Fetch, Held, Parsed, Piece, backwards, lock};
 
 /// One cursor.
@@ -23,6 +25,19 @@ pub(super) struct Cursor {
     /// The statement that declared it.
     statement: Arc<str>,
     created_at_us: i64,
+    account: Arc<Account>,
+}
+
+/// What a cursor takes. Each FETCH tells what was read since the one before; what is left counts when the cursor ends.
+struct Account {
+    usage: Arc<Usage>,
+    registry: Arc<Registry>,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.registry.read_ahead(self.usage.take_scanned_bytes() as u64);
+    }
 }
 
 /// The open cursors of a session, by name.
@@ -78,7 +93,7 @@ impl Cursors {
         let mut cursors = self.0.lock();
         cursors.retain(|_, cursor| !cursor.is_of_block || (committed && cursor.is_held));
         for cursor in cursors.values_mut().filter(|cursor| cursor.is_of_block) {
-            let Cursor { columns, held, is_held, statement, created_at_us, .. } = cursor.as_ref();
+            let Cursor { columns, held, is_held, statement, created_at_us, account, .. } = cursor.as_ref();
             *cursor = Arc::new(Cursor {
                 columns: columns.clone(),
                 held: Arc::clone(held),
@@ -86,6 +101,7 @@ impl Cursors {
                 is_of_block: false,
                 statement: Arc::clone(statement),
                 created_at_us: *created_at_us,
+                account: Arc::clone(account),
             });
         }
     }
@@ -136,25 +152,35 @@ pub(super) fn open(session: &Session, declared: Declared, text: &str, rows: Rows
         let message = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(Error::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, message));
     }
-    if session.cursors.0.lock().contains_key(&name) {
-        return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
+    {
+        let cursors = session.cursors.0.lock();
+        if cursors.contains_key(&name) {
+            return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
+        }
+        if cursors.len() >= limits::CURSORS {
+            let hint = "CLOSE cursors that have been read, or end the transaction.";
+            return Err(Error::too_many("open cursors", limits::CURSORS).with_hint(hint));
+        }
     }
     let columns = rows.columns.clone();
     // The cursor has a token and an account of its own: those of this statement end with it.
-    let flow = session.start(rows, CancellationToken::new(), &Arc::default(), |batch| {
+    let usage = Arc::default();
+    let flow = session.start(rows, CancellationToken::new(), &usage, |batch| {
         let piece = Piece { content: batch, bytes: 0 };
         Ok(Box::new(std::iter::once(Ok(piece))))
     });
     let held = Arc::new(tokio::sync::Mutex::new(Held::new(flow)));
     let (statement, created_at_us) = (text.into(), info::now_us());
-    let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block, statement, created_at_us };
+    let account = Arc::new(Account { usage, registry: Arc::clone(&session.registry) });
+    let cursor = Cursor { columns, held, is_held, is_of_block: is_in_block, statement, created_at_us, account };
     session.cursors.0.lock().insert(name, Arc::new(cursor));
     Ok(Outcome::Done("DECLARE CURSOR".to_owned()))
 }
 
-/// FETCH gives rows, MOVE counts them.
-pub(super) async fn fetch(session: &Session, fetch: &Fetch) -> Result<Outcome> {
+/// FETCH gives rows, MOVE counts them; `usage` is the account of the statement.
+pub(super) async fn fetch(session: &Session, fetch: &Fetch, usage: &Usage) -> Result<Outcome> {
     let cursor = session.cursors.get(&fetch.cursor)?;
+    usage.fetch_from(&cursor.account.usage);
     let mut skipped = fetch.skipped;
     if fetch.is_absolute {
         let position = lock(&cursor.held)?.position;

@@ -70,6 +70,11 @@ impl Registry {
         self.statistics.ended(ending, duration, rows, scanned_bytes);
     }
 
+    /// Counts what was read and no statement told of: a cursor works ahead of its last FETCH.
+    pub(super) fn read_ahead(&self, scanned_bytes: u64) {
+        self.statistics.scanned(scanned_bytes);
+    }
+
     pub(super) fn enter(&self, session: &Arc<Session>) {
         let process_id = session.identity.process_id;
         self.sessions.lock().insert(process_id, Arc::downgrade(session));
@@ -188,8 +193,8 @@ impl SessionInfo for Session {
     fn prepared_statements(&self) -> Vec<PreparedInfo> {
         let inner = self.inner.lock();
         let shown = |field: &Field| {
-            let (of, typmod) = field_type(field);
-            format_type(of.oid(), Some(typmod))
+            let (of, _) = field_type(field);
+            format_type(of.oid(), None)
         };
         let named = inner.statements.iter().filter(|(name, _)| !name.is_empty());
         let listed = named.filter_map(|(name, kept)| {

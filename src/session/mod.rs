@@ -350,6 +350,10 @@ impl Session {
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
+        if statements.len() >= limits::PREPARED_STATEMENTS && !statements.contains_key(name) {
+            return Err(Error::too_many("prepared statements", limits::PREPARED_STATEMENTS)
+                .with_hint("DEALLOCATE statements that are not needed any more."));
+        }
         let kept = Kept { prepared, prepared_at_us: info::now_us(), is_from_sql, _memory: memory };
         statements.insert(name.to_owned(), kept);
         Ok(())
@@ -413,12 +417,17 @@ impl Session {
         })
     }
 
-    /// Runs a prepared statement with its values, up to the point where rows would flow.
-    pub async fn execute(self: &Arc<Self>, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Outcome> {
+    /// Runs a prepared statement with its values, up to the point where rows would flow, on the account of `usage`.
+    pub async fn execute(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+        usage: &Arc<Usage>,
+    ) -> Result<Outcome> {
         self.refuse_in_failed_transaction(&prepared.parsed)?;
         self.now_doing(&prepared.parsed.text);
         let Some(planned) = &prepared.planned else {
-            return statement::run(self, &prepared.parsed).await;
+            return statement::run(self, &prepared.parsed, usage).await;
         };
         self.refresh_catalog().await;
         self.catalog.pin();

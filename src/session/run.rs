@@ -72,7 +72,7 @@ impl Run {
         self.resume();
         let duration = self.started.elapsed().saturating_sub(self.idle);
         let rows = self.rows.load(Ordering::Relaxed);
-        let (scanned, peak) = (self.usage.scanned_bytes() as u64, self.usage.peak_memory_bytes() as u64);
+        let (scanned, peak) = (self.usage.take_scanned_bytes() as u64, self.usage.peak_memory_bytes() as u64);
         let registry = &self.session.registry;
         registry.end_run(Ending::of(state), duration, rows, scanned);
         let identity = &self.session.identity;
@@ -93,8 +93,18 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// A portal that was closed before its last row has answered all that it was asked.
+    /// A portal that was closed between two executions has answered all that it was asked. Any other run was cut short: by
+    /// a panic, by the end of the connection, or by a client that takes nothing any more.
     fn drop(&mut self) {
-        self.write(SqlState::SUCCESSFUL_COMPLETION.0);
+        let state = if self.paused.is_some() {
+            SqlState::SUCCESSFUL_COMPLETION
+        } else if std::thread::panicking() {
+            SqlState::INTERNAL_ERROR
+        } else if self.session.terminated.is_cancelled() {
+            SqlState::ADMIN_SHUTDOWN
+        } else {
+            SqlState::CONNECTION_FAILURE
+        };
+        self.write(state.0);
     }
 }

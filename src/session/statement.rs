@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::{Inner, Notice, Outcome, Session, TransactionStatus, blocks, cursors, options, settings};
 
 use crate::catalog;
+use crate::engine::Usage;
 use crate::error::{Error, Result, SqlState};
 use crate::query::{self, Column, Kind, Parsed};
 use crate::sealed::Sealed;
@@ -71,8 +72,8 @@ pub(super) fn answers_itself(parsed: &Parsed, session: &Session) -> Result<Optio
     })
 }
 
-/// Runs a statement that needs no plan.
-pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outcome> {
+/// Runs a statement that needs no plan, on the account of `usage`.
+pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed, usage: &Arc<Usage>) -> Result<Outcome> {
     let statement = match &*parsed.kind {
         Kind::External(create) => {
             blocks::refuse_if_read_only(session, "CREATE EXTERNAL TABLE")?;
@@ -85,7 +86,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
             let notices = session.plan_off_the_network(defining).await?;
             return Ok(defined(session, "CREATE TABLE", notices, Lifetime::OfServer));
         }
-        Kind::Fetch(fetch) => return cursors::fetch(session, fetch).await,
+        Kind::Fetch(fetch) => return cursors::fetch(session, fetch, usage).await,
         Kind::Sql(statement) => statement,
     };
     match statement.as_ref() {
@@ -133,7 +134,7 @@ pub(super) async fn run(session: &Arc<Session>, parsed: &Parsed) -> Result<Outco
         Statement::Prepare { name, data_types, statement } => {
             prepare(session, name, data_types, statement, parsed).await
         }
-        Statement::Execute { name, parameters, .. } => execute(session, name.as_ref(), parameters, parsed).await,
+        Statement::Execute { name, parameters, .. } => execute(session, name.as_ref(), parameters, parsed, usage).await,
         Statement::Deallocate { name, .. } => deallocate(session, name),
         Statement::CreateView(view) => {
             blocks::refuse_if_read_only(session, "CREATE VIEW")?;
@@ -465,6 +466,7 @@ async fn execute(
     name: Option<&ObjectName>,
     parameters: &[Expr],
     parsed: &Parsed,
+    usage: &Arc<Usage>,
 ) -> Result<Outcome> {
     let Some(prepared) = session.statement(&statement_name(name)?)? else {
         return Ok(done("SELECT 0"));
@@ -494,7 +496,7 @@ async fn execute(
         };
         values.push(session.plan_off_the_network(evaluate).await?);
     }
-    Box::pin(session.execute(&prepared, values)).await
+    Box::pin(session.execute(&prepared, values, usage)).await
 }
 
 fn deallocate(session: &Session, name: &Ident) -> Result<Outcome> {

@@ -67,7 +67,11 @@ impl Statistics {
         self.duration_buckets[bucket].fetch_add(1, Ordering::Relaxed);
         self.duration_us.fetch_add(duration_us, Ordering::Relaxed);
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.scanned_bytes.fetch_add(scanned_bytes, Ordering::Relaxed);
+        self.scanned(scanned_bytes);
+    }
+
+    pub(super) fn scanned(&self, bytes: u64) {
+        self.scanned_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Connections that have logged in since the start.

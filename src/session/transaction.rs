@@ -5,6 +5,7 @@ use datafusion::config::ConfigOptions;
 use super::settings::Settings;
 use crate::catalog;
 use crate::error::{Error, Result, SqlState};
+use crate::limits;
 
 /// What `ReadyForQuery` tells the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,10 @@ impl Transaction {
     /// SAVEPOINT: remembers where the block stands. Without a block there is nothing to go back to (25P01).
     pub(super) fn save(&mut self, mut savepoint: Savepoint) -> Result<()> {
         let block = self.block_of("SAVEPOINT")?;
+        if block.savepoints.len() >= limits::SAVEPOINTS {
+            return Err(Error::too_many("savepoints", limits::SAVEPOINTS)
+                .with_hint("RELEASE savepoints that nothing will go back to."));
+        }
         savepoint.without_local = block.without_local.clone();
         block.savepoints.push(savepoint);
         Ok(())

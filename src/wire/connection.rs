@@ -88,8 +88,21 @@ impl Sent {
 
 enum PortalState {
     Bound,
-    Flowing { flow: Flow<Vec<DataRow>>, waiting: VecDeque<DataRow>, tag: &'static str, run: Run },
-    Finished { tag: String },
+    /// Between two executions, the client has what it asked for.
+    Flowing(Running),
+    Finished {
+        tag: String,
+    },
+    /// An execution has it, or had it and was cut short.
+    Executing,
+}
+
+/// A portal whose rows flow.
+struct Running {
+    flow: Flow<Vec<DataRow>>,
+    waiting: VecDeque<DataRow>,
+    tag: &'static str,
+    run: Run,
 }
 
 /// How far an Execute got.
@@ -219,7 +232,7 @@ impl Connection {
                 if !prepared.parameters.is_empty() {
                     return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
                 }
-                session.execute(&prepared, vec![]).await
+                session.execute(&prepared, vec![], run.usage()).await
             })
             .await;
         self.send_notices(client).await?;
@@ -289,8 +302,15 @@ impl Connection {
                 ),
             ));
         }
-        if !portal_name.is_empty() && self.portals.lock().contains_key(portal_name) {
-            return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{portal_name}\" already exists")));
+        {
+            let portals = self.portals.lock();
+            if !portal_name.is_empty() && portals.contains_key(portal_name) {
+                return Err(Error::new(SqlState::DUPLICATE_CURSOR, format!("cursor \"{portal_name}\" already exists")));
+            }
+            if portals.len() >= limits::PORTALS {
+                return Err(Error::too_many("open portals", limits::PORTALS)
+                    .with_hint("Close portals that have been read, or end the transaction."));
+            }
         }
         let session = self.session()?;
         let sent = Sent {
@@ -359,39 +379,22 @@ impl Connection {
         };
         let session = self.session().map_err(errors::error)?;
         let deadline = Self::deadline(session.statement_timeout());
-        if matches!(portal.state, PortalState::Bound) {
-            let run = session.begin_run(&prepared.parsed.text);
-            let token = session.start_statement();
+        // Taken out of the portal: what cuts an execution short, a panic too, ends its run with it.
+        let mut state = std::mem::replace(&mut portal.state, PortalState::Executing);
+        if matches!(state, PortalState::Bound) {
             let values = std::mem::take(&mut portal.values);
-            let outcome = self.govern(&token, deadline, session.execute(&prepared, values)).await;
-            self.send_notices(client).await?;
-            portal.state = match outcome {
-                Ok(Outcome::Done(tag)) => {
-                    run.end(SqlState::SUCCESSFUL_COMPLETION.0);
-                    PortalState::Finished { tag }
-                }
-                Ok(Outcome::Rows(rows)) => {
-                    let columns = announced(&rows.columns, &portal.formats);
-                    let tag = rows.tag;
-                    let flow = self.flow(session, *rows, columns, token, &run);
-                    PortalState::Flowing { flow, waiting: VecDeque::new(), tag, run }
-                }
-                Err(error) => {
-                    run.end(error.state.0);
-                    return Err(errors::error(error));
-                }
-            };
+            state = self.begin_portal(client, &prepared, values, &portal.formats).await?;
             self.send_changed_parameters(client).await?;
         }
-        let (flow, waiting, tag, run) = match &mut portal.state {
-            PortalState::Flowing { flow, waiting, tag, run } => (flow, waiting, *tag, run),
+        let Running { mut flow, mut waiting, tag, mut run } = match state {
+            PortalState::Flowing(running) => running,
             PortalState::Finished { tag } => {
-                let tag = tag.clone();
-                client.feed(Message::CommandComplete(CommandComplete::new(tag))).await?;
+                client.feed(Message::CommandComplete(CommandComplete::new(tag.clone()))).await?;
+                portal.state = PortalState::Finished { tag };
                 session.end_statement();
                 return Ok(Progress::Complete);
             }
-            PortalState::Bound => {
+            PortalState::Bound | PortalState::Executing => {
                 return Err(errors::error(Error::new(SqlState::INTERNAL_ERROR, "the portal did not start")));
             }
         };
@@ -406,6 +409,7 @@ impl Connection {
                 count += 1;
                 if max_rows != 0 && count == max_rows {
                     run.pause();
+                    portal.state = PortalState::Flowing(Running { flow, waiting, tag, run });
                     session.end_statement();
                     return Ok(Progress::Suspended);
                 }
@@ -416,16 +420,51 @@ impl Connection {
                 Err(error) => break Err(errors::error(error)),
             }
         };
-        // A portal that is executed again after its end answers with no more rows.
-        let finished = PortalState::Finished { tag: with_count(tag, 0) };
-        if let PortalState::Flowing { run, .. } = std::mem::replace(&mut portal.state, finished) {
-            run.end(errors::state(&done));
-        }
+        run.end(errors::state(&done));
         done?;
+        // A portal that is executed again after its end answers with no more rows.
+        portal.state = PortalState::Finished { tag: with_count(tag, 0) };
         let tag = with_count(tag, count);
         client.feed(Message::CommandComplete(CommandComplete::new(tag))).await?;
         session.end_statement();
         Ok(Progress::Complete)
+    }
+
+    /// Runs the statement of a portal up to where its rows flow.
+    async fn begin_portal<C>(
+        &self,
+        client: &mut C,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+        formats: &Format,
+    ) -> std::result::Result<PortalState, PgWireError>
+    where
+        C: Client,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let session = self.session().map_err(errors::error)?;
+        let deadline = Self::deadline(session.statement_timeout());
+        let run = session.begin_run(&prepared.parsed.text);
+        let token = session.start_statement();
+        let outcome = self.govern(&token, deadline, session.execute(prepared, values, run.usage())).await;
+        self.send_notices(client).await?;
+        match outcome {
+            Ok(Outcome::Done(tag)) => {
+                run.end(SqlState::SUCCESSFUL_COMPLETION.0);
+                Ok(PortalState::Finished { tag })
+            }
+            Ok(Outcome::Rows(rows)) => {
+                let columns = announced(&rows.columns, formats);
+                let tag = rows.tag;
+                let flow = self.flow(session, *rows, columns, token, &run);
+                Ok(PortalState::Flowing(Running { flow, waiting: VecDeque::new(), tag, run }))
+            }
+            Err(error) => {
+                run.end(error.state.0);
+                Err(errors::error(error))
+            }
+        }
     }
 
     // ---- what goes along with an answer

@@ -10,7 +10,6 @@ mod errors;
 mod handlers;
 mod hangup;
 mod inbox;
-mod json;
 mod login;
 mod params;
 mod rows;

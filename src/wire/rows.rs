@@ -19,10 +19,13 @@ use datafusion::arrow::datatypes::{
 use pgwire::api::Type;
 use pgwire::messages::data::DataRow;
 
-use super::{binary, json, types};
+use super::{binary, types};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
+use crate::query::postgres::json::Json;
+use crate::query::postgres::json_text::JsonWriter;
 use crate::query::postgres::times::Zone;
+use crate::query::postgres::times::calendar::days_and_time;
 use crate::query::postgres::times::text::{self, put};
 use crate::query::postgres::uuid_text;
 use crate::query::{Piece, Pieces};
@@ -158,7 +161,7 @@ impl Values {
         Ok(match *pg {
             Type::BOOL => Self::Bool(to(array, &DataType::Boolean)?.as_boolean().clone()),
             Type::INT2 => Self::Int2(to(array, &DataType::Int16)?.as_primitive().clone()),
-            Type::INT4 => Self::Int4(to(array, &DataType::Int32)?.as_primitive().clone()),
+            Type::INT4 | Type::OID => Self::Int4(to(array, &DataType::Int32)?.as_primitive().clone()),
             Type::INT8 => Self::Int8(to(array, &DataType::Int64)?.as_primitive().clone()),
             Type::FLOAT4 => Self::Float4(to(array, &DataType::Float32)?.as_primitive().clone()),
             Type::FLOAT8 => Self::Float8(to(array, &DataType::Float64)?.as_primitive().clone()),
@@ -293,7 +296,7 @@ impl Values {
                 text::interval(out, v.months, v.days, v.nanoseconds);
             }
             Self::Uuid(a) => out.put_slice(uuid_text(a.as_fixed_size_binary().value(row)).as_bytes()),
-            Self::Json(a) => json::value(out, a, row)?,
+            Self::Json(a) => JsonWriter { form: Json::Binary, zone }.write(out, a, row)?,
             Self::Record { fields, .. } => {
                 let mut field = BytesMut::new();
                 out.put_u8(b'(');
@@ -396,7 +399,6 @@ impl Values {
 /// Intervals of months, days and time. A duration (the difference of two times) is days and time,
 /// as PostgreSQL gives it.
 fn intervals(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
-    const NANOS_PER_DAY: i64 = 86_400_000_000_000;
     let array = match array.data_type() {
         DataType::Dictionary(_, values) => to(array, values)?,
         _ => Arc::clone(array),
@@ -407,8 +409,8 @@ fn intervals(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
     }
     let micros = to(&array, &DataType::Duration(TimeUnit::Microsecond))?;
     Ok(micros.as_primitive::<DurationMicrosecondType>().unary::<_, IntervalMonthDayNanoType>(|micros| {
-        let (days, rest) = (micros / (NANOS_PER_DAY / 1000), micros % (NANOS_PER_DAY / 1000));
-        IntervalMonthDayNano::new(0, i32::try_from(days).unwrap_or(i32::MAX), rest * 1000)
+        let (days, rest) = days_and_time(micros);
+        IntervalMonthDayNano::new(0, days, rest * 1000)
     }))
 }
 

@@ -87,6 +87,7 @@ fn array_of(item: &Type) -> Type {
         Type::INTERVAL => Type::INTERVAL_ARRAY,
         Type::RECORD => Type::RECORD_ARRAY,
         Type::JSONB => Type::JSONB_ARRAY,
+        Type::OID => Type::OID_ARRAY,
         _ => Type::JSONB,
     }
 }

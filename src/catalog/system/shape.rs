@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use crate::catalog::oids::Oid;
+use crate::catalog::oids::{Oid, oid_field, oid_list_field};
 use crate::error::{Error, Result, SqlState};
 
 /// The data file: one line per relation.
@@ -41,7 +41,11 @@ fn read_shape(line: &str) -> Result<Shape> {
     let mut fields = Vec::new();
     for column in columns.split(' ') {
         let (name, type_name) = column.rsplit_once(':').ok_or_else(malformed)?;
-        fields.push(Field::new(name, arrow_type(type_name), true));
+        fields.push(match type_name {
+            "oid" => oid_field(name),
+            "_oid" => oid_list_field(name),
+            _ => Field::new(name, arrow_type(type_name), true),
+        });
         column_types.push(type_name.to_owned());
     }
     Ok(Shape {
@@ -56,7 +60,7 @@ fn read_shape(line: &str) -> Result<Shape> {
 
 /// The Arrow type in which a system column of a PostgreSQL type is held.
 ///
-/// Object ids are 32-bit integers. What PostgreSQL prints as text and nobody computes with is text
+/// Ids of functions and types are 32-bit integers, as object ids are. What PostgreSQL prints as text and nobody computes with is text
 /// (also `oidvector`, which drivers read as numbers between spaces).
 fn arrow_type(type_name: &str) -> DataType {
     // Types in a list are their names.
@@ -67,7 +71,7 @@ fn arrow_type(type_name: &str) -> DataType {
     match type_name {
         "bool" => DataType::Boolean,
         "int2" => DataType::Int16,
-        "int4" | "oid" | "regproc" | "regtype" | "cardinal_number" => DataType::Int32,
+        "int4" | "regproc" | "regtype" | "cardinal_number" => DataType::Int32,
         "int8" => DataType::Int64,
         "float4" => DataType::Float32,
         "float8" | "numeric" => DataType::Float64,

@@ -3,15 +3,21 @@
 use datafusion::arrow::datatypes::{DataType, Field};
 use postgres_types::{Kind, Type};
 
-use crate::catalog::oids::Oid;
+use crate::catalog::oids::{Oid, is_oid};
 use crate::lake::is_uuid;
 
 /// The typmod of a type without modifier.
 pub const NO_TYPMOD: i32 = -1;
 
-/// The PostgreSQL type and typmod of a field: a uuid is one by what its field says, not by how it is stored.
+/// The PostgreSQL type and typmod of a field: a uuid or an object id is one by what its field says,
+/// not by how it is stored.
 pub fn field_type(field: &Field) -> (Type, i32) {
-    if is_uuid(field) { (Type::UUID, NO_TYPMOD) } else { column_type(field.data_type()) }
+    match field.data_type() {
+        _ if is_uuid(field) => (Type::UUID, NO_TYPMOD),
+        DataType::List(_) if is_oid(field) => (Type::OID_ARRAY, NO_TYPMOD),
+        _ if is_oid(field) => (Type::OID, NO_TYPMOD),
+        other => column_type(other),
+    }
 }
 
 /// The PostgreSQL type and typmod of a column (`decisions.md` calls it the types on the wire).

@@ -4,7 +4,7 @@
 //! text it is `regclassout(...)`, the name.
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, DataType, Expr, ObjectNamePart, SelectItem, SetExpr, Statement,
+    ArrayElemTypeDef, DataType, Expr, Ident, ObjectName, ObjectNamePart, SelectItem, SetExpr, Statement,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -148,7 +148,8 @@ fn system_type(name: &str) -> Option<DataType> {
     match name {
         "name" | "char" | "bpchar" | "cstring" | "aclitem" | "pg_node_tree" | "sql_identifier" | "character_data"
         | "yes_or_no" | "oidvector" => Some(DataType::Text),
-        "oid" | "xid" | "cid" | "cardinal_number" => Some(DataType::Int(None)),
+        "oid" => Some(DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![])),
+        "xid" | "cid" | "cardinal_number" => Some(DataType::Int(None)),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{ScalarValue, TableReference};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as PlannedStatement;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -19,7 +20,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use tributary_udfs::TributaryDialect;
 
-use super::{label, register, rewrite};
+use super::{json, label, register, rewrite};
 use crate::catalog::system::{Activity, CursorInfo, FunctionInfo, PreparedInfo, SessionInfo, SettingInfo, Signal};
 use crate::catalog::testing::{TestLake, TestTable};
 use crate::catalog::{Catalog, Definition, SessionCatalog, TableSource};
@@ -119,7 +120,8 @@ impl Connection {
         let catalog = SessionCatalog::new(server, "anna", false);
         let mut config = SessionConfig::new();
         SessionCatalog::configure(config.options_mut());
-        let context = SessionContext::new_with_config(config);
+        let builder = SessionStateBuilder::new().with_config(config).with_default_features();
+        let context = SessionContext::new_with_state(builder.with_type_planner(Arc::new(json::Types)).build());
         context.register_catalog_list(Arc::new(catalog.clone()));
         let session: Arc<dyn SessionInfo> = Arc::new(TestSession);
         catalog.bind_info(Arc::downgrade(&session));

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 
 use super::functions::{is_text, json_in};
-use super::uuid_field;
+use super::{oid_parameter, uuid_field};
 use crate::error::{Error, Result, SqlState};
 use crate::limits;
 
@@ -78,7 +78,7 @@ impl Json {
     }
 }
 
-/// The types that the planner learns from here: those of this file, and uuid.
+/// The types that the planner learns from here: those of this file, uuid, and oid.
 #[derive(Debug)]
 pub struct Types;
 
@@ -88,6 +88,7 @@ impl TypePlanner for Types {
             SqlType::Uuid => Some(uuid_field("").into()),
             SqlType::JSON => Some(Json::Text.field("").into()),
             SqlType::JSONB => Some(Json::Binary.field("").into()),
+            SqlType::Custom(..) => oid_parameter(sql_type),
             _ => None,
         })
     }

@@ -16,6 +16,7 @@ mod instants;
 mod integers;
 mod intervals;
 pub mod json;
+pub mod json_text;
 mod labels;
 mod literals;
 mod marks;

@@ -5,36 +5,29 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::arrow::datatypes::FieldRef;
 use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, DataType as SqlType};
 
 use super::ast::last_name;
-
-/// Where a field's metadata says that its integers are object ids.
-const KEY: &str = "tributary.oid";
+pub use crate::catalog::is_oid;
+use crate::catalog::{oid_field, oid_list_field};
 
 /// The field of a parameter that is cast to `oid` or `oid[]`; `None` for other types.
 pub fn parameter(data_type: &SqlType) -> Option<FieldRef> {
-    let field = match data_type {
+    match data_type {
         SqlType::Custom(name, arguments) if arguments.is_empty() && last_name(name).as_deref() == Some("oid") => {
-            Field::new("", DataType::Int32, true)
+            Some(Arc::new(oid_field("")))
         }
         SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item)) => {
-            parameter(item)?;
-            Field::new("", DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))), true)
+            parameter(item).map(|_| Arc::new(oid_list_field("")))
         }
-        _ => return None,
-    };
-    Some(Arc::new(field.with_metadata([(KEY.to_owned(), "oid".to_owned())].into())))
-}
-
-/// Whether a field is of object ids, or of lists of them.
-pub fn is_oid(field: &Field) -> bool {
-    field.metadata().contains_key(KEY)
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::datatypes::DataType;
     use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 

@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{
     IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 
-use super::times::calendar::MICROS_PER_DAY;
+use super::times::calendar::days_and_time;
 use super::times::text::put;
 use super::times::{Zone, text};
 use crate::error::{Error, Result, SqlState};
@@ -97,9 +97,8 @@ pub fn write(out: &mut BytesMut, values: &ArrayRef, row: usize, zone: Zone) -> R
         }
         DataType::Duration(_) => {
             let micros = values.as_primitive::<DurationMicrosecondType>().value(row);
-            let days = i32::try_from(micros / MICROS_PER_DAY)
-                .map_err(|_| Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "interval out of range"))?;
-            text::interval(out, 0, days, micros % MICROS_PER_DAY * 1000);
+            let (days, rest) = days_and_time(micros);
+            text::interval(out, 0, days, rest * 1000);
         }
         DataType::List(_) => list(out, &values.as_list::<i32>().value(row), zone)?,
         DataType::Struct(_) => record(out, values, row, zone)?,

@@ -108,7 +108,7 @@ fn casts_to_object_names_become_calls() {
         rewritten("SELECT c.oid::pg_catalog.regclass FROM c ORDER BY c.oid::pg_catalog.regclass::pg_catalog.text"),
         "SELECT regclassout(c.oid) AS \"oid\u{1}0\" FROM c ORDER BY regclassout(c.oid)"
     );
-    assert_eq!(rewritten("SELECT 'f'::regproc::oid AS x"), "SELECT regprocin('f')::INT AS x");
+    assert_eq!(rewritten("SELECT 'f'::regproc::oid AS x"), "SELECT regprocin('f')::oid AS x");
     assert_eq!(rewritten("SELECT x::pg_catalog.text AS x, y::name AS y"), "SELECT x::TEXT AS x, y::TEXT AS y");
 }
 
@@ -167,7 +167,7 @@ fn arrays_over_elements_are_mapped_in_place() {
 
 #[test]
 fn array_constants_are_cast_item_by_item() {
-    assert_eq!(rewritten("SELECT '{1,2}'::oid[] AS x"), "SELECT ARRAY['1', '2']::INT[] AS x");
+    assert_eq!(rewritten("SELECT '{1,2}'::oid[] AS x"), "SELECT ARRAY['1', '2']::oid[] AS x");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! What a client can do to a connection, and what a connection owes its client.
 
+mod accounts;
 mod bounds;
 mod encrypted;
 mod faults;
 mod flood;
+mod holds;
 mod interrupts;
 mod logins;
 mod numerics;
 mod operators;
+mod parameters;
 mod portals;
 mod raw;
 mod sessions;

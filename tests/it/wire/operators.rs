@@ -88,7 +88,7 @@ async fn a_client_that_does_not_read_can_be_ended() {
 }
 
 /// Lines of the log about statements, once there are as many as expected.
-async fn statements(server: &Server, count: usize) -> Vec<Value> {
+pub(super) async fn statements(server: &Server, count: usize) -> Vec<Value> {
     let started = Instant::now();
     loop {
         let lines: Vec<Value> = server.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -155,7 +155,7 @@ async fn texts_are_in_the_log_where_the_operator_wants_them() {
     assert_eq!([&lines[0]["statement"], &lines[1]["statement"]], ["SELECT 'one'", "SELECT\n 'two'"]);
 }
 
-fn get(address: SocketAddr, request: &str) -> String {
+pub(super) fn get(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the status is answered");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
     stream.write_all(request.as_bytes()).expect("the server reads");
@@ -165,7 +165,7 @@ fn get(address: SocketAddr, request: &str) -> String {
 }
 
 /// The value of a figure.
-fn figure(page: &str, name: &str) -> f64 {
+pub(super) fn figure(page: &str, name: &str) -> f64 {
     let line = page.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
     let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("no {name} in\n{page}"));
     value.parse().unwrap_or_else(|_| panic!("{name} is no number in\n{page}"))

@@ -86,6 +86,11 @@ impl Raw {
         }
     }
 
+    /// The port of this end.
+    pub(super) fn local_port(&self) -> u16 {
+        self.0.local_addr().expect("a socket has an address").port()
+    }
+
     /// Whether something arrives in a time.
     pub(super) fn has_answer(&mut self, within: Duration) -> bool {
         self.0.set_read_timeout(Some(within)).expect("a timeout can be set");

@@ -7,8 +7,8 @@ use datafusion::arrow::array::{
     TimestampMicrosecondArray,
 };
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Field, FieldRef, Float64Type, IntervalMonthDayNanoType, IntervalUnit,
-    Time64MicrosecondType, TimeUnit,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Field, FieldRef, Float64Type,
+    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
 };
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
@@ -22,7 +22,7 @@ use crate::query::postgres::formats::write::{Moment, write};
 use crate::query::postgres::formats::write_number::{Digits, scientific_decimal, scientific_float};
 use crate::query::postgres::formats::{NumberPattern, TimePattern, read, to_number};
 use crate::query::postgres::times::Zone;
-use crate::query::postgres::times::calendar::MICROS_PER_DAY;
+use crate::query::postgres::times::calendar::{MICROS_PER_DAY, days_and_time};
 use crate::query::postgres::times::zone::is_infinite;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
@@ -159,7 +159,8 @@ fn written_as(value: &DataType) -> Option<DataType> {
         DataType::Timestamp(_, Some(_)) => instant_type(),
         DataType::Date32 | DataType::Date64 => DataType::Date32,
         DataType::Interval(_) => INTERVAL,
-        DataType::Duration(_) => INTERVAL,
+        // Cast to an interval it would have no days, of which PostgreSQL's difference of two times is made.
+        DataType::Duration(_) => DataType::Duration(TimeUnit::Microsecond),
         // A time of day is written as the interval since midnight.
         DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
@@ -261,6 +262,10 @@ fn moment(values: &ArrayRef, row: usize, zone: Zone) -> Result<Option<Moment>> {
     if let Some(spans) = values.as_primitive_opt::<IntervalMonthDayNanoType>() {
         let span = spans.value(row);
         return Ok(Some(Moment::of_interval(span.months, span.days, span.nanoseconds)));
+    }
+    if let Some(differences) = values.as_primitive_opt::<DurationMicrosecondType>() {
+        let (days, rest) = days_and_time(differences.value(row));
+        return Ok(Some(Moment::of_interval(0, days, rest * 1000)));
     }
     if let Some(times) = values.as_primitive_opt::<Time64MicrosecondType>() {
         return Ok(Some(Moment::of_interval(0, 0, times.value(row).saturating_mul(1000))));

@@ -97,9 +97,30 @@ impl ScalarUDFImpl for IntegerFunction {
     }
 
     /// A column of a plan is found by the name that the operator gave it.
+    ///
+    /// A chain is written in one go: names of names would take the square of its length, and planning asks for the name
+    /// of each part of it.
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let [left, right] = args else { return internal_err!("{} has two arguments", self.name) };
-        Ok(format!("{} {} {}", left.schema_name(), self.sign, right.schema_name()))
+        use std::fmt::Write;
+        let (mut function, mut args) = (self, args);
+        let mut after_first = vec![];
+        let first = loop {
+            let [left, right] = args else { return internal_err!("{} has two arguments", function.name) };
+            after_first.push((function.sign, right));
+            match left {
+                Expr::ScalarFunction(call) => match call.func.inner().downcast_ref::<Self>() {
+                    Some(inner) => (function, args) = (inner, &call.args),
+                    None => break left,
+                },
+                _ => break left,
+            }
+        };
+        let mut name = first.schema_name().to_string();
+        for (sign, operand) in after_first.into_iter().rev() {
+            // A String takes all that is written to it.
+            let _ = write!(name, " {sign} {}", operand.schema_name());
+        }
+        Ok(name)
     }
 
     fn signature(&self) -> &Signature {

@@ -1,17 +1,21 @@
 //! `json_build_object(key, value, ...)`, which SQLAlchemy asks columns' properties with.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
+use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::{ArrayRef, StringBuilder};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{ScalarValue, plan_err};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
+use super::times::session_zone;
 use crate::error::{Error, SqlState};
+use crate::query::postgres::json::Json;
+use crate::query::postgres::json_text::JsonWriter;
 
-/// The function. Its result is text: there is no JSON type yet.
+/// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct JsonBuildObject {
     signature: Signature,
@@ -32,66 +36,81 @@ impl ScalarUDFImpl for JsonBuildObject {
         &self.signature
     }
 
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        if !arguments.len().is_multiple_of(2) {
-            return plan_err!("json_build_object: argument list must have even number of elements");
-        }
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        if !args.arg_fields.len().is_multiple_of(2) {
+            let message = "argument list must have even number of elements";
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+                .with_hint("The arguments of json_build_object() must consist of alternating keys and values.")
+                .into());
+        }
+        Ok(Json::Text.field(self.name()).into())
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let writer = JsonWriter { form: Json::Text, zone: session_zone(&args.config_options) };
         let columns =
             args.args.iter().map(|column| column.to_array(args.number_rows)).collect::<Result<Vec<ArrayRef>>>()?;
+        let fields: Vec<&Field> = args.arg_fields.iter().map(AsRef::as_ref).collect();
         let mut objects = StringBuilder::new();
+        let mut object = BytesMut::new();
         for row in 0..args.number_rows {
-            let values =
-                columns.iter().map(|column| ScalarValue::try_from_array(column, row)).collect::<Result<Vec<_>>>()?;
-            objects.append_value(object(&values)?);
+            object.clear();
+            write_object(&mut object, writer, &fields, &columns, row)?;
+            let text = std::str::from_utf8(&object)
+                .map_err(|_| Error::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "a value is no valid UTF-8"))?;
+            objects.append_value(text);
         }
         Ok(ColumnarValue::Array(Arc::new(objects.finish())))
     }
 }
 
 /// Keys and values in turn, as PostgreSQL writes them.
-fn object(pairs: &[ScalarValue]) -> Result<String> {
-    let mut text = String::from("{");
-    for (index, pair) in pairs.chunks(2).enumerate() {
-        let [key, value] = pair else { continue };
-        if key.is_null() {
-            let message = format!("json_build_object: argument {} must not be null", 2 * index + 1);
-            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
-                .with_hint("Object keys should be text.")
-                .into());
+fn write_object(
+    out: &mut BytesMut,
+    writer: JsonWriter,
+    fields: &[&Field],
+    columns: &[ArrayRef],
+    row: usize,
+) -> Result<(), Error> {
+    out.put_u8(b'{');
+    for (index, (pair, fields)) in columns.chunks(2).zip(fields.chunks(2)).enumerate() {
+        let ([key, value], [key_field, field]) = (pair, fields) else { continue };
+        if index > 0 {
+            out.put_slice(b", ");
         }
-        let separator = if index == 0 { "" } else { ", " };
-        // A String takes all that is written to it.
-        let _ = write!(text, "{separator}{} : {}", quoted(&key.to_string()), json(value));
+        writer.write_key(out, (key_field, key), row, 2 * index + 1)?;
+        out.put_slice(b" : ");
+        writer.write_of(out, field, value, row)?;
     }
-    text.push('}');
-    Ok(text)
-}
-
-fn json(value: &ScalarValue) -> String {
-    match value {
-        value if value.is_null() => "null".to_owned(),
-        ScalarValue::Boolean(Some(value)) => value.to_string(),
-        value if value.data_type().is_numeric() => value.to_string(),
-        value => quoted(&value.to_string()),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
+    out.put_u8(b'}');
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::{Int64Array, NullArray, StringArray};
+
     use super::*;
+    use crate::query::postgres::times::Zone;
+
+    fn object(columns: &[ArrayRef]) -> Result<String, Error> {
+        let fields: Vec<Field> = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
+        let mut out = BytesMut::new();
+        let writer = JsonWriter { form: Json::Text, zone: Zone::UTC };
+        write_object(&mut out, writer, &fields.iter().collect::<Vec<_>>(), columns, 0)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
 
     #[test]
     fn objects_are_written_as_postgresql_writes_them() {
-        let pairs = [ScalarValue::from("a"), ScalarValue::from(1i64), ScalarValue::from("b\""), ScalarValue::Null];
+        let key = |key: &str| Arc::new(StringArray::from(vec![key])) as ArrayRef;
+        let nothing = || Arc::new(NullArray::new(1)) as ArrayRef;
+        let pairs = [key("a"), Arc::new(Int64Array::from(vec![1])), key("b\""), nothing()];
         assert_eq!(object(&pairs).expect("the keys are there"), "{\"a\" : 1, \"b\\\"\" : null}");
-        assert!(object(&[ScalarValue::Null, ScalarValue::Null]).is_err());
+        assert!(object(&[nothing(), nothing()]).is_err());
     }
 }

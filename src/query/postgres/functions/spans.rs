@@ -14,11 +14,11 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{Error, SqlState};
+use crate::query::postgres::times::calendar::days_and_time;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const DURATION: DataType = DataType::Duration(TimeUnit::Microsecond);
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
-const MICROS_PER_DAY: i64 = NANOS_PER_DAY / 1000;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const DAYS_PER_MONTH: f64 = 30.0;
 
@@ -124,7 +124,10 @@ impl ScalarUDFImpl for SpanFunction {
 
 fn justified(span: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
     if let Some(durations) = span.as_primitive_opt::<DurationMicrosecondType>() {
-        return Ok(durations.try_unary(|micros| days_and_time(micros / MICROS_PER_DAY, micros % MICROS_PER_DAY))?);
+        return Ok(durations.unary(|micros| {
+            let (days, rest) = days_and_time(micros);
+            IntervalMonthDayNano::new(0, days, rest * 1000)
+        }));
     }
     let Some(intervals) = span.as_primitive_opt::<IntervalMonthDayNanoType>() else {
         return exec_err!("justify_hours was given {}", span.data_type());
@@ -142,11 +145,6 @@ fn justified(span: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
         Ok::<_, Error>(IntervalMonthDayNano::new(span.months, days, nanos))
     };
     Ok(intervals.try_unary(justify)?)
-}
-
-fn days_and_time(days: i64, micros: i64) -> Result<IntervalMonthDayNano, Error> {
-    let days = i32::try_from(days).map_err(|_| out_of_range())?;
-    Ok(IntervalMonthDayNano::new(0, days, micros * 1000))
 }
 
 fn scaled(

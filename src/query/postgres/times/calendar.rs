@@ -12,6 +12,11 @@ pub fn split(at_us: i64) -> (i64, i64) {
     (at_us.div_euclid(MICROS_PER_DAY), at_us.rem_euclid(MICROS_PER_DAY))
 }
 
+/// A difference of two times as days and what is left of one, both with its sign. Days fit: there are 107 million at most.
+pub fn days_and_time(micros: i64) -> (i32, i64) {
+    ((micros / MICROS_PER_DAY) as i32, micros % MICROS_PER_DAY)
+}
+
 /// Year (astronomical: 0 is 1 BC), month and day of a count of days since 1970-01-01.
 pub fn civil(days: i64) -> (i64, u32, u32) {
     // Count from 0000-03-01, so that the leap day is the last of its year.

@@ -38,7 +38,7 @@ pub fn time(out: &mut BytesMut, micros: i64) {
 /// `2026-03-01 08:30:00.25`; the ends of the range are infinities.
 pub fn timestamp(out: &mut BytesMut, at_us: i64) {
     if !infinite(out, at_us) {
-        local(out, at_us, |_| {});
+        local(out, at_us, ' ', |_| {});
     }
 }
 
@@ -48,23 +48,37 @@ pub fn timestamp_with_zone(out: &mut BytesMut, at_us: i64, zone: Zone) {
         return;
     }
     let offset = zone.offset_seconds(at_us);
-    local(out, at_us.saturating_add(i64::from(offset) * MICROS_PER_SECOND), |out| {
-        let (sign, offset) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
-        put!(out, "{sign}{:02}", offset / 3600);
-        if offset % 3600 != 0 {
-            put!(out, ":{:02}", offset / 60 % 60);
-        }
-        if offset % 60 != 0 {
-            put!(out, ":{:02}", offset % 60);
-        }
-    });
+    local(out, at_us.saturating_add(i64::from(offset) * MICROS_PER_SECOND), ' ', |out| put_offset(out, offset, false));
 }
 
-fn local(out: &mut BytesMut, at_us: i64, zone: impl FnOnce(&mut BytesMut)) {
+/// `2026-03-01T16:30:00.25+08:00`, as JSON has it: in a zone, or the wall time without one.
+pub fn iso_timestamp(out: &mut BytesMut, at_us: i64, zone: Option<Zone>) {
+    if infinite(out, at_us) {
+        return;
+    }
+    let offset = zone.map(|zone| zone.offset_seconds(at_us));
+    let local_us = at_us.saturating_add(i64::from(offset.unwrap_or(0)) * MICROS_PER_SECOND);
+    local(out, local_us, 'T', |out| offset.into_iter().for_each(|offset| put_offset(out, offset, true)));
+}
+
+/// `+08`, or `+05:30`; `with_minutes` writes them where they are none, too.
+fn put_offset(out: &mut BytesMut, offset_seconds: i32, with_minutes: bool) {
+    let sign = if offset_seconds < 0 { '-' } else { '+' };
+    let offset = offset_seconds.unsigned_abs();
+    put!(out, "{sign}{:02}", offset / 3600);
+    if with_minutes || offset % 3600 != 0 {
+        put!(out, ":{:02}", offset / 60 % 60);
+    }
+    if offset % 60 != 0 {
+        put!(out, ":{:02}", offset % 60);
+    }
+}
+
+fn local(out: &mut BytesMut, at_us: i64, separator: char, zone: impl FnOnce(&mut BytesMut)) {
     let days = at_us.div_euclid(MICROS_PER_DAY);
     let (year, month, day) = civil(days);
     let shown = if year > 0 { year } else { 1 - year };
-    put!(out, "{shown:04}-{month:02}-{day:02} ");
+    put!(out, "{shown:04}-{month:02}-{day:02}{separator}");
     time(out, at_us.rem_euclid(MICROS_PER_DAY));
     zone(out);
     if year <= 0 {
@@ -240,6 +254,8 @@ mod tests {
         let at = 1_772_323_200_250_000; // 2026-03-01 00:00:00.25 UTC
         let shanghai = Zone::of_context("Asia/Shanghai");
         assert_eq!(text(|o| timestamp_with_zone(o, at, shanghai)), "2026-03-01 08:00:00.25+08");
+        assert_eq!(text(|o| iso_timestamp(o, at, Some(shanghai))), "2026-03-01T08:00:00.25+08:00");
+        assert_eq!(text(|o| iso_timestamp(o, at, None)), "2026-03-01T00:00:00.25");
         let kolkata = Zone::of_context("Asia/Kolkata");
         assert_eq!(text(|o| timestamp_with_zone(o, at, kolkata)), "2026-03-01 05:30:00.25+05:30");
         assert_eq!(text(|o| timestamp(o, -1)), "1969-12-31 23:59:59.999999");
