@@ -168,7 +168,7 @@ async def parameters_of_expressions_have_the_types_of_their_places(connection):
     ])
 
 
-@wrong_today("functions of DataFusion take a parameter without a type for text")
+@check
 async def parameters_of_functions_have_the_types_of_their_places(connection):
     await are_described(connection, [
         ("select round($1::numeric, $2)", ["numeric", "int4"]),
