@@ -202,7 +202,7 @@ fn copies_of(expr: &Expr, place: usize, is_condition: &dyn Fn(&Expr) -> bool) ->
         Expr::Case(Case { expr: None, when_then_expr, .. })
             if when_then_expr.len() < 3
                 && place < 2 * when_then_expr.len()
-                && place % 2 == 0
+                && place.is_multiple_of(2)
                 && is_condition(&when_then_expr[0].1) =>
         {
             3.0

@@ -66,10 +66,10 @@ fn put_offset(out: &mut BytesMut, offset_seconds: i32, with_minutes: bool) {
     let sign = if offset_seconds < 0 { '-' } else { '+' };
     let offset = offset_seconds.unsigned_abs();
     put!(out, "{sign}{:02}", offset / 3600);
-    if with_minutes || offset % 3600 != 0 {
+    if with_minutes || !offset.is_multiple_of(3600) {
         put!(out, ":{:02}", offset / 60 % 60);
     }
-    if offset % 60 != 0 {
+    if !offset.is_multiple_of(60) {
         put!(out, ":{:02}", offset % 60);
     }
 }
