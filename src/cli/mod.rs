@@ -4,6 +4,7 @@ mod cluster;
 mod config;
 mod demo;
 mod functions;
+mod resident;
 mod serve;
 mod user;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::config::{Config, TableConfig};
+use super::resident::release_startup_pages;
 use super::{ServeArgs, start_log};
 use crate::catalog::{Catalog, FunctionInfo, LakeSource};
 use crate::engine::{Engine, EngineOptions, log_places_of_panics};
@@ -103,6 +104,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitCode> {
     println!("listening on {}", ready.address);
     println!("connect with: psql -h {} -p {} tributary", ready.address.ip(), ready.address.port());
     stop_at_signal(shutdown.clone())?;
+    release_startup_pages();
     ready.server.serve(ready.listener, shutdown).await;
     if let Some(status) = status {
         status.abort();

@@ -1,8 +1,9 @@
 //! Memory that the pieces of local files are read into, used again within one scan.
 //!
 //! A column of a row group is megabytes, is read by one thread and let go by another, and is a little larger or
-//! smaller than the last. An allocator answers that with new pages each time: a scan of tags over 20 million events
-//! held 60 MB that nobody used.
+//! smaller than the last. An allocator answers that with new pages each time and keeps the old for a second: a scan of
+//! tags over 20 million events held 28 MB where 10 were in use. These buffers are mappings of their own, which are gone
+//! when they are let go. Each new page costs microseconds, so that they are used again as long as they are large enough.
 
 use std::fs::File;
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memmap2::{MmapMut, MmapOptions};
 use parking_lot::Mutex;
 
 /// Smaller pieces are left to the allocator.
@@ -23,12 +25,19 @@ const STEP_BYTES: usize = 256 * 1024;
 /// The buffers of one scan that no piece is in.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    spare: Mutex<Vec<Vec<u8>>>,
+    spare: Mutex<Vec<MmapMut>>,
+}
+
+/// Memory for a piece.
+enum Buffer {
+    Small(Vec<u8>),
+    Large(MmapMut),
 }
 
 /// A piece of a file, whose buffer goes back when nothing refers to it any more.
 struct Piece {
-    buffer: Vec<u8>,
+    /// There until it goes home.
+    buffer: Option<Buffer>,
     byte_count: usize,
     home: Arc<Buffers>,
 }
@@ -46,43 +55,52 @@ impl Buffers {
 
     fn read_piece(self: &Arc<Self>, file: &File, range: Range<u64>) -> io::Result<Bytes> {
         let byte_count = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
-        let mut piece = Piece { buffer: self.take(byte_count), byte_count, home: Arc::clone(self) };
-        file.read_exact_at(&mut piece.buffer[..byte_count], range.start)?;
-        Ok(Bytes::from_owner(piece))
+        let mut buffer = self.take(byte_count)?;
+        let bytes = match &mut buffer {
+            Buffer::Small(bytes) => &mut bytes[..],
+            Buffer::Large(bytes) => &mut bytes[..byte_count],
+        };
+        let read = file.read_exact_at(bytes, range.start);
+        let piece = Piece { buffer: Some(buffer), byte_count, home: Arc::clone(self) };
+        read.map(|()| Bytes::from_owner(piece))
     }
 
     /// A buffer of at least `byte_count` bytes: the used one that fits best, or a new one.
     ///
-    /// Where none fits, the one that has waited longest makes room: no more are kept than were needed at a time.
-    fn take(&self, byte_count: usize) -> Vec<u8> {
+    /// Where none fits, the largest makes room: no more are kept than were needed at a time.
+    fn take(&self, byte_count: usize) -> io::Result<Buffer> {
         if byte_count < SMALLEST_BUFFER_BYTES {
-            return vec![0; byte_count];
+            return Ok(Buffer::Small(vec![0; byte_count]));
         }
-        let new_size = byte_count.checked_next_multiple_of(STEP_BYTES).unwrap_or(byte_count);
-        // A small piece in a large buffer would leave the next large piece without one.
-        let fitting = byte_count..=new_size.saturating_mul(2);
         let mut spare = self.spare.lock();
-        let fits = |place: &usize| fitting.contains(&spare[*place].len());
+        let fits = |place: &usize| spare[*place].len() >= byte_count;
         if let Some(best) = (0..spare.len()).filter(fits).min_by_key(|place| spare[*place].len()) {
-            return spare.remove(best);
+            return Ok(Buffer::Large(spare.swap_remove(best)));
         }
-        let let_go = (!spare.is_empty()).then(|| spare.remove(0));
+        let largest = (0..spare.len()).max_by_key(|place| spare[*place].len());
+        let let_go = largest.map(|largest| spare.swap_remove(largest));
         drop(spare);
         drop(let_go);
-        vec![0; new_size]
+        let new_size = byte_count.checked_next_multiple_of(STEP_BYTES).unwrap_or(byte_count);
+        // All pages at once: most are written right away.
+        MmapOptions::new().len(new_size).populate().map_anon().map(Buffer::Large)
     }
 }
 
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.byte_count]
+        match &self.buffer {
+            Some(Buffer::Small(bytes)) => bytes,
+            Some(Buffer::Large(bytes)) => &bytes[..self.byte_count],
+            None => &[],
+        }
     }
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        if self.buffer.len() >= SMALLEST_BUFFER_BYTES {
-            self.home.spare.lock().push(std::mem::take(&mut self.buffer));
+        if let Some(Buffer::Large(buffer)) = self.buffer.take() {
+            self.home.spare.lock().push(buffer);
         }
     }
 }

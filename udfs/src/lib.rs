@@ -9,6 +9,7 @@ mod bytes;
 mod call;
 mod catalogue;
 mod channels;
+mod codes;
 mod doc;
 mod error;
 mod funnel;

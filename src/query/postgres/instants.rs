@@ -17,6 +17,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
 use super::functions::{TimeFunction, WALL, instant_plus, instant_type, is_text, session_zone};
 use super::is_uuid;
+use super::times::zone::is_infinite;
 use super::times::{Zone, input};
 use crate::error::Result;
 
@@ -161,7 +162,15 @@ fn rewrite_binary(mut binary: BinaryExpr, schema: &DFSchema, zone: Zone) -> Plan
             std::mem::swap(&mut binary.left, &mut binary.right);
             return Ok(plus_interval(binary, &right, zone));
         }
-        Operator::Minus => meet_wall(&mut binary.left, &left, &right) || meet_wall(&mut binary.right, &right, &left),
+        Operator::Minus => {
+            let mut changed = meet_wall(&mut binary.left, &left, &right) || meet_wall(&mut binary.right, &right, &left);
+            if [&left, &right].into_iter().all(|side| is_instant(side) || is_wall(side)) {
+                for side in [&mut binary.left, &mut binary.right] {
+                    changed |= refuse_infinite(side, schema);
+                }
+            }
+            changed
+        }
         Operator::StringConcat => {
             let (prints_left, prints_right) = (is_printed_otherwise(&left), is_printed_otherwise(&right));
             (is_text(&right) && prints_left && print(&mut binary.left, &left))
@@ -204,6 +213,19 @@ fn meet_wall(expr: &mut Expr, own: &DataType, other: &DataType) -> bool {
         *expr = brought_to(instant, &instant_type(), &in_micros(other));
     }
     meets
+}
+
+/// Has an infinite time fail when it is met: a difference with one is no span. Whether anything was done.
+fn refuse_infinite(expr: &mut Expr, schema: &DFSchema) -> bool {
+    let may_be_infinite = match &*expr {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(at_us, _), _) => at_us.is_some_and(is_infinite),
+        Expr::ScalarFunction(call) if call.func.name() == "now" => false,
+        other => matches!(type_of(other, schema), Some(DataType::Timestamp(TimeUnit::Microsecond, _))),
+    };
+    if may_be_infinite {
+        *expr = TimeFunction::Finite.udf().call(vec![std::mem::take(expr)]);
+    }
+    may_be_infinite
 }
 
 /// An instant plus days is the same time of another day, in the session's zone.

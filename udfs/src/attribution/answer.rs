@@ -12,10 +12,10 @@ use datafusion::common::{Result, internal_err};
 use tributary_core::attribution::{CREDIT_UNITS, Element, Spec, Total};
 
 use super::Answer;
-use super::codes::{Labels, RowCodes};
 use super::journal::Rows;
 use super::rows::Layout;
 use super::worth::{DECIMAL_DIGITS, Worth};
+use crate::codes::{Labels, RowCodes};
 use crate::error::{UserError, sqlstate};
 
 /// The type of a share of one conversion.

@@ -5,9 +5,9 @@ use datafusion::common::ScalarValue;
 use tributary_core::attribution::{Consume, ModelError, ModelFault, Models, Options, Spec, SpecError};
 
 use super::Answer;
-use super::codes::RowCodes;
 use super::worth::{DECIMAL_DIGITS, SHARE_DIGITS};
 use crate::call;
+use crate::codes::RowCodes;
 use crate::doc::sql_type;
 use crate::error::{UserError, sqlstate};
 

@@ -8,9 +8,9 @@ use datafusion::common::Result;
 use datafusion::logical_expr::EmitTo;
 use tributary_core::attribution::CONVERSION;
 
-use super::codes::Ranked;
 use super::rows::{Layout, Reader};
 use super::worth::Worth;
+use crate::codes::Ranked;
 use crate::error::{UserError, sqlstate};
 use crate::log::{Counters, Log};
 

@@ -5,7 +5,6 @@
 mod accumulator;
 mod answer;
 mod args;
-mod codes;
 mod configure;
 mod docs;
 mod journal;

@@ -9,8 +9,8 @@ use datafusion::arrow::datatypes::{DataType, UInt64Type};
 use datafusion::common::{Result, internal_datafusion_err};
 use tributary_core::attribution::{CONVERSION, TOUCH};
 
-use super::codes::{Codes, RowCodes};
 use super::worth::Worth;
+use crate::codes::{Codes, RowCodes};
 use crate::error::{UserError, sqlstate};
 use crate::time::micros;
 

@@ -12,10 +12,10 @@ use datafusion::logical_expr::{Documentation, Expr, PartitionEvaluator, Signatur
 use tributary_core::attribution::{CONVERSION, Scratch, User, per_row};
 
 use super::Answer;
-use super::codes::Codes;
 use super::configure::{self, Call};
 use super::rows::{Reader, too_large};
 use super::worth::Worth;
+use crate::codes::Codes;
 
 /// More channels than this of users before are forgotten: they would be sorted for whoever has a new one.
 const MANY_CHANNELS: usize = 256;

@@ -17,12 +17,13 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-use super::one_stage::is_one_stage;
+use super::one_stage::{is_one_stage, is_read_sorted};
 use super::replaced;
 use crate::funnel::Funnel;
 use crate::options::TributaryOptions;
 
-/// Under `WHERE level > 0`, or whatever a user without a step fails, drops rows without a step before the exchange.
+/// Under `WHERE level > 0`, or whatever a user without a step fails, drops rows without a step before the exchange. Without an
+/// exchange the functions pass over such rows themselves.
 ///
 /// Right because such rows change nothing but whether their user has a group, and a group of only such rows has the
 /// answer of an empty one, which the condition above refuses. Not next to aggregates that read other rows, not with
@@ -55,7 +56,7 @@ fn drop_stepless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executi
     let Some(aggregate) = below.downcast_ref::<AggregateExec>() else { return Ok(None) };
     let Some(masks) = masks(aggregate) else { return Ok(None) };
     let Some(answers) = Answers::of_empty_group(aggregate, projection)? else { return Ok(None) };
-    if !is_one_stage(aggregate) || !answers.are_refused_by(filter) {
+    if !is_one_stage(aggregate) || is_read_sorted(aggregate) || !answers.are_refused_by(filter) {
         return Ok(None);
     }
     let zero: Arc<dyn PhysicalExpr> = Arc::new(Literal::new(ScalarValue::UInt64(Some(0))));

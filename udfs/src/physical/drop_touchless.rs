@@ -14,12 +14,13 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
-use super::one_stage::is_one_stage;
+use super::one_stage::{is_one_stage, is_read_sorted};
 use super::replaced;
 use crate::attribution::Attribution;
 use crate::options::TributaryOptions;
 
-/// Where the lists of attributions are unnested, drops the rows that no list needs before the exchange.
+/// Where the lists of attributions are unnested, drops the rows that no list needs before the exchange. Without an exchange
+/// the functions pass over such rows themselves.
 ///
 /// Right because such rows change nothing but whether their user has a group, and a group of only such rows has an
 /// empty list, of which unnest makes no row. Not next to aggregates that read other rows, not where another list is
@@ -50,7 +51,7 @@ fn drop_touchless(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Execut
     let projection = unnest.input().downcast_ref::<ProjectionExec>();
     let below = projection.map_or(unnest.input(), |projection| projection.input());
     let Some(aggregate) = below.downcast_ref::<AggregateExec>() else { return Ok(None) };
-    if !is_one_stage(aggregate) || !unnests_answers(unnest, projection, aggregate) {
+    if !is_one_stage(aggregate) || is_read_sorted(aggregate) || !unnests_answers(unnest, projection, aggregate) {
         return Ok(None);
     }
     let Some(is_needed) = is_needed(aggregate)? else { return Ok(None) };

@@ -10,9 +10,10 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, Partitioning};
 
 use super::replaced;
 use crate::log::log_function;
@@ -124,6 +125,20 @@ pub(super) fn rebuilt(
 /// Whether an aggregation reads rows and answers, without a stage between.
 pub(super) fn is_one_stage(aggregate: &AggregateExec) -> bool {
     matches!(aggregate.mode(), AggregateMode::Single | AggregateMode::SinglePartitioned)
+}
+
+/// Whether its rows come sorted by all keys as they are read, a user's in one partition: no operator brings rows together
+/// that could be spared some.
+pub(super) fn is_read_sorted(aggregate: &AggregateExec) -> bool {
+    fn is_read(plan: &Arc<dyn ExecutionPlan>) -> bool {
+        let passes_on = plan.is::<ProjectionExec>() || plan.is::<FilterExec>();
+        plan.children().is_empty() || (passes_on && plan.children().into_iter().all(is_read))
+    }
+    let keeps_users_together = match aggregate.input().output_partitioning() {
+        Partitioning::Hash(..) | Partitioning::Range(..) => true,
+        other => other.partition_count() == 1,
+    };
+    keeps_users_together && *aggregate.input_order_mode() == InputOrderMode::Sorted && is_read(aggregate.input())
 }
 
 /// Whether the state of an aggregate is a log of the rows it saw.

@@ -194,10 +194,10 @@ async fn what_memory_refuses_goes_to_disk_and_comes_back_whole() {
 async fn text_and_dictionaries_come_back_from_disk() {
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     for key in [DataType::Utf8View, DataType::Utf8, dictionary] {
-        let (roomy, tight) = (Shape::default(), Shape { memory_bytes: Some(4_000_000), ..Shape::default() });
+        let (roomy, tight) = (Shape::default(), Shape { memory_bytes: Some(3_000_000), ..Shape::default() });
         let (roomy, tight) = (roomy.context(), tight.context());
         for context in [&roomy, &tight] {
-            register_many(context, 100_000, 2_000, &key, false, 2);
+            register_many(context, 200_000, 8_000, &key, false, 2);
         }
         let sql = QUERY.replace(" ORDER BY user_id", "");
         let (mut expected, _) = rows_and_spills(&roomy, &sql).await;

@@ -7,6 +7,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, IntervalMonthDayNanoArray, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
+use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
     TimestampMicrosecondType,
@@ -21,6 +22,7 @@ use datafusion::logical_expr::{
 use crate::error::{Error, SqlState};
 use crate::query::postgres::output;
 use crate::query::postgres::times::calendar::MICROS_PER_DAY;
+use crate::query::postgres::times::zone::is_infinite;
 use crate::query::postgres::times::{Zone, input, text};
 
 /// A wall time in microseconds.
@@ -54,17 +56,19 @@ pub enum TimeFunction {
     DateIn,
     /// Any value as PostgreSQL prints it.
     TextOut,
+    /// A time of either kind as it is, as a side of a difference: an infinite one has none.
+    Finite,
 }
 
-const ALL: [TimeFunction; 7] = {
-    use TimeFunction::{AtZone, DateIn, Instant, InstantIn, TextOut, TimestampIn, WallTime};
-    [AtZone, Instant, WallTime, TimestampIn, InstantIn, DateIn, TextOut]
+const ALL: [TimeFunction; 8] = {
+    use TimeFunction::{AtZone, DateIn, Finite, Instant, InstantIn, TextOut, TimestampIn, WallTime};
+    [AtZone, Instant, WallTime, TimestampIn, InstantIn, DateIn, TextOut, Finite]
 };
 
 impl TimeFunction {
     /// The function for plans.
     pub fn udf(self) -> Arc<ScalarUDF> {
-        static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 7]> = LazyLock::new(|| {
+        static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 8]> = LazyLock::new(|| {
             ALL.map(|body| {
                 let signature = Signature::user_defined(Volatility::Stable);
                 Arc::new(ScalarUDF::new_from_impl(Carrier { body, signature }))
@@ -95,6 +99,7 @@ impl ScalarUDFImpl for Carrier {
             TimeFunction::InstantIn => "timestamptz_in",
             TimeFunction::DateIn => "date_in",
             TimeFunction::TextOut => "text_out",
+            TimeFunction::Finite => "finite_time",
         }
     }
 
@@ -115,14 +120,14 @@ impl ScalarUDFImpl for Carrier {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        use TimeFunction::{AtZone, DateIn, Instant, InstantIn, TextOut, TimestampIn, WallTime};
+        use TimeFunction::{AtZone, DateIn, Finite, Instant, InstantIn, TextOut, TimestampIn, WallTime};
         match (self.body, types) {
             (AtZone, [zone, time]) => Ok(vec![zone_argument(zone)?, time_argument(time)?]),
             (Instant, [DataType::Date32]) => Ok(vec![DataType::Date32]),
             (Instant, [DataType::Timestamp(_, None) | DataType::Date64]) => Ok(vec![WALL]),
             (WallTime, [DataType::Timestamp(_, Some(_))]) => Ok(vec![instant_type()]),
             (TimestampIn | InstantIn | DateIn, [text]) if is_text(text) => Ok(vec![DataType::Utf8View]),
-            (TextOut, [_]) => Ok(types.to_vec()),
+            (TextOut, [_]) | (Finite, [DataType::Timestamp(TimeUnit::Microsecond, _)]) => Ok(types.to_vec()),
             _ => {
                 let types: Vec<String> = types.iter().map(type_name).collect();
                 let message = format!("function {}({}) does not exist", self.name(), types.join(", "));
@@ -141,6 +146,7 @@ impl ScalarUDFImpl for Carrier {
             TimeFunction::WallTime | TimeFunction::TimestampIn => WALL,
             TimeFunction::DateIn => DataType::Date32,
             TimeFunction::TextOut => DataType::Utf8,
+            TimeFunction::Finite => types.first().cloned().unwrap_or(WALL),
         })
     }
 
@@ -174,9 +180,19 @@ impl ScalarUDFImpl for Carrier {
                 let texts: StringArray = output::texts(values, session)?;
                 Ok(Arc::new(texts))
             }
+            (TimeFunction::Finite, [time]) => finite(time),
             _ => exec_err!("function {} was called with {} arguments", self.name(), columns.len()),
         })
     }
+}
+
+/// The same times, or 22008 where one is infinite.
+fn finite(times: &ArrayRef) -> Result<ArrayRef> {
+    let given = micros(times)?;
+    if [min(given), max(given)].into_iter().flatten().any(is_infinite) {
+        return Err(Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "cannot subtract infinite timestamps").into());
+    }
+    Ok(Arc::clone(times))
 }
 
 /// Runs a body over columns of one length; of constants it is run once, and the answer is one too.

@@ -1,36 +1,64 @@
 //! Rows of an input, brought into the order of their buckets some at a time.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayData, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, make_array,
-};
-use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::{concat, take};
-use datafusion::arrow::datatypes::{ArrowNativeType, DataType, SchemaRef};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::buckets::Buckets;
+use super::packed::{Packed, Texts, Unplaced};
 use crate::bytes::batch_bytes;
 
-/// Rows of a block: enough that a bucket has some hundreds of them, few enough that a column stays in a core's cache.
-const BLOCK_ROWS: usize = 1 << 17;
+/// Rows of a bucket in a block, about: enough that bringing them to it pays.
+const ROWS_OF_BUCKET: usize = 256;
+/// Rows of a block: so few that a column stays in a core's cache.
+const BLOCK_ROWS: RangeInclusive<usize> = 1 << 15..=1 << 17;
 const BLOCK_BYTES: usize = 16 << 20;
+/// Rows that are read at once, where a bucket has so many.
+const READ_ROWS: usize = 1 << 13;
 
 /// Rows of one input in the order of their buckets, and inside a bucket as they came.
 pub(super) struct Block {
-    rows: RecordBatch,
+    schema: SchemaRef,
+    columns: Vec<Packed>,
     /// Rows `ends[b - 1]` (0 for the first) up to `ends[b]` are those of bucket `b`.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
 }
 
 impl Block {
-    /// The rows of some neighbouring buckets, without a copy.
-    pub fn rows_of(&self, buckets: &Range<usize>) -> RecordBatch {
-        let (start, end) = (self.start(buckets.start), self.start(buckets.end));
-        self.rows.slice(start, end - start)
+    /// The rows that some blocks, which are not none, have of some neighbouring buckets.
+    pub fn rows_of(blocks: &[Arc<Self>], buckets: &Range<usize>) -> Result<RecordBatch> {
+        let schema = &blocks[0].schema;
+        let rows = |block: &Self| block.start(buckets.start)..block.start(buckets.end);
+        let columns = (0..schema.fields().len()).map(|index| {
+            let parts: Vec<_> = blocks.iter().map(|block| (&block.columns[index], rows(block))).collect();
+            Packed::rows_of(&parts)
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        // No column where keys and arguments are constants.
+        let row_count = blocks.iter().map(|block| rows(block).len()).sum();
+        let options = RecordBatchOptions::new().with_row_count(Some(row_count));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    }
+
+    /// How many of the first blocks are read at once.
+    pub fn read_at_once<'a>(blocks: impl Iterator<Item = &'a Arc<Self>>, buckets: &Range<usize>) -> usize {
+        let (mut count, mut rows) = (0, 0);
+        for block in blocks {
+            if rows >= READ_ROWS {
+                break;
+            }
+            rows += block.start(buckets.end) - block.start(buckets.start);
+            count += 1;
+        }
+        count
+    }
+
+    pub fn len(&self) -> usize {
+        self.start(self.ends.len())
     }
 
     pub fn row_count(&self, bucket: usize) -> usize {
@@ -38,11 +66,11 @@ impl Block {
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.get_array_memory_size() + self.ends.capacity() * size_of::<usize>()
+        self.columns.iter().map(Packed::bytes).sum::<usize>() + self.ends.capacity() * size_of::<u32>()
     }
 
     fn start(&self, bucket: usize) -> usize {
-        bucket.checked_sub(1).map_or(0, |last| self.ends[last])
+        bucket.checked_sub(1).map_or(0, |last| self.ends[last] as usize)
     }
 }
 
@@ -53,123 +81,83 @@ pub(super) struct Builder {
     buckets: Buckets,
     waiting: Vec<RecordBatch>,
     waiting_bytes: usize,
-    /// The bucket of every row that waits, then its place in the block; memory that every block uses again.
-    places: Vec<u64>,
+    /// By column: what is known of its texts.
+    texts: Vec<Texts>,
+    /// The bucket of every row that waits; memory that every block uses again, as that of their places.
+    bucket_of_row: Vec<u64>,
+    places: Vec<u32>,
 }
 
 impl Builder {
     pub fn new(schema: SchemaRef, keys: Arc<[Arc<dyn PhysicalExpr>]>, buckets: Buckets) -> Self {
-        Self { schema, keys, buckets, waiting: vec![], waiting_bytes: 0, places: vec![] }
+        let texts = schema.fields().iter().map(|_| Texts::new()).collect();
+        Self { schema, keys, buckets, waiting: vec![], waiting_bytes: 0, texts, bucket_of_row: vec![], places: vec![] }
     }
 
     pub fn add(&mut self, batch: RecordBatch) -> Result<()> {
-        let known = self.places.len();
-        self.places.resize(known + batch.num_rows(), 0);
+        let known = self.bucket_of_row.len();
+        self.bucket_of_row.resize(known + batch.num_rows(), 0);
         let keys = self.keys.iter().map(|key| key.evaluate(&batch)?.into_array(batch.num_rows()));
-        self.buckets.of_rows(&keys.collect::<Result<Vec<_>>>()?, &mut self.places[known..])?;
+        self.buckets.of_rows(&keys.collect::<Result<Vec<_>>>()?, &mut self.bucket_of_row[known..])?;
         self.waiting_bytes += batch_bytes(&batch);
         self.waiting.push(batch);
         Ok(())
     }
 
     pub fn is_full(&self) -> bool {
-        self.places.len() >= BLOCK_ROWS || self.waiting_bytes >= BLOCK_BYTES
+        let block_rows = (self.buckets.count() * ROWS_OF_BUCKET).clamp(*BLOCK_ROWS.start(), *BLOCK_ROWS.end());
+        self.bucket_of_row.len() >= block_rows || self.waiting_bytes >= BLOCK_BYTES
     }
 
-    /// Bytes of the batches that wait.
+    /// Bytes of the batches that wait, and of what is known of their texts.
     pub fn bytes(&self) -> usize {
-        self.waiting_bytes + self.places.capacity() * size_of::<u64>()
+        let of_texts: usize = self.texts.iter().map(Texts::bytes).sum();
+        let of_places = self.bucket_of_row.capacity() * size_of::<u64>() + self.places.capacity() * size_of::<u32>();
+        self.waiting_bytes + of_texts + of_places
     }
 
     /// The rows that wait, as a block, if there are any.
     pub fn finish(&mut self) -> Result<Option<Block>> {
-        if self.places.is_empty() {
+        if self.bucket_of_row.is_empty() {
             return Ok(None);
         }
         let ends = self.place();
-        let columns = (0..self.schema.fields().len()).map(|index| self.column(index)).collect::<Result<Vec<_>>>()?;
-        // No column where keys and arguments are constants.
-        let options = RecordBatchOptions::new().with_row_count(Some(self.places.len()));
-        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+        let columns = self.texts.iter_mut().enumerate().map(|(index, texts)| {
+            let parts = self.waiting.iter().map(|batch| batch.column(index)).collect::<Vec<_>>();
+            Packed::new(Unplaced { parts: &parts, places: &self.places }, texts)
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         self.waiting.clear();
         self.waiting_bytes = 0;
-        self.places.clear();
-        Ok(Some(Block { rows, ends }))
+        self.bucket_of_row.clear();
+        Ok(Some(Block { schema: Arc::clone(&self.schema), columns, ends }))
     }
 
-    /// Turns buckets into places, and gives where each bucket ends.
-    fn place(&mut self) -> Vec<usize> {
-        let mut ends = vec![0; self.buckets.count()];
-        for &bucket in &self.places {
+    /// Finds the place of each row, and gives where each bucket ends.
+    fn place(&mut self) -> Vec<u32> {
+        let mut ends = vec![0u32; self.buckets.count()];
+        for &bucket in &self.bucket_of_row {
             ends[bucket as usize] += 1;
         }
         let mut total = 0;
         for end in &mut ends {
             total += std::mem::replace(end, total);
         }
-        for place in &mut self.places {
-            let end = &mut ends[*place as usize];
-            *place = *end as u64;
+        self.places.clear();
+        self.places.extend(self.bucket_of_row.iter().map(|&bucket| {
+            let end = &mut ends[bucket as usize];
             *end += 1;
-        }
+            *end - 1
+        }));
         ends
     }
-
-    fn column(&self, index: usize) -> Result<ArrayRef> {
-        let parts = self.waiting.iter().map(|batch| batch.column(index)).collect::<Vec<_>>();
-        let data_type = parts[0].data_type();
-        let has_nulls = parts.iter().any(|part| part.null_count() > 0);
-        // Intervals are sixteen bytes too, of less alignment.
-        let is_decimal = matches!(data_type, DataType::Decimal128(..));
-        Ok(match data_type.primitive_width() {
-            Some(1) if !has_nulls => self.scattered::<u8>(data_type, &parts)?,
-            Some(2) if !has_nulls => self.scattered::<u16>(data_type, &parts)?,
-            Some(4) if !has_nulls => self.scattered::<u32>(data_type, &parts)?,
-            Some(8) if !has_nulls => self.scattered::<u64>(data_type, &parts)?,
-            Some(16) if !has_nulls && is_decimal => self.scattered::<i128>(data_type, &parts)?,
-            _ => self.taken(&parts)?,
-        })
-    }
-
-    /// Puts every value in its place; for values of one width and without NULL.
-    fn scattered<T: ArrowNativeType>(&self, data_type: &DataType, parts: &[&ArrayRef]) -> Result<ArrayRef> {
-        let mut placed = vec![T::default(); self.places.len()];
-        let mut places = self.places.iter();
-        for part in parts {
-            let data = part.to_data();
-            for (&value, &place) in data.buffer::<T>(0)[..data.len()].iter().zip(&mut places) {
-                placed[place as usize] = value;
-            }
-        }
-        let data = ArrayData::builder(data_type.clone()).len(placed.len()).add_buffer(Buffer::from_vec(placed));
-        Ok(make_array(data.build()?))
-    }
-
-    /// The same for every type.
-    fn taken(&self, parts: &[&ArrayRef]) -> Result<ArrayRef> {
-        let mut rows = vec![0; self.places.len()];
-        for (row, &place) in (0..).zip(&self.places) {
-            rows[place as usize] = row;
-        }
-        let parts = parts.iter().map(|part| part.as_ref()).collect::<Vec<&dyn Array>>();
-        compacted(take(&concat(&parts)?, &UInt32Array::from(rows), None)?)
-    }
-}
-
-/// Text in buffers of its own: a view into the pages that it was decoded from would keep all of them.
-fn compacted(column: ArrayRef) -> Result<ArrayRef> {
-    Ok(match column.data_type() {
-        DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-        DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
-        _ => column,
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Int64Array, StringArray};
+    use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
     use datafusion::arrow::compute::cast;
-    use datafusion::arrow::datatypes::{Field, Int64Type, Schema};
+    use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
     use datafusion::physical_expr::expressions::Column;
 
     use super::*;
@@ -205,12 +193,12 @@ mod tests {
                 builder.add(batch).unwrap();
             }
             assert!(builder.bytes() > 900 * 8);
-            let block = builder.finish().unwrap().unwrap();
+            let block = Arc::new(builder.finish().unwrap().unwrap());
             let counts = (0..buckets.count()).map(|bucket| block.row_count(bucket)).collect::<Vec<_>>();
             assert_eq!(counts.iter().sum::<usize>(), 900);
-            assert_eq!(block.rows_of(&(0..buckets.count())).num_rows(), 900);
+            assert_eq!(Block::rows_of(&[Arc::clone(&block)], &(0..buckets.count())).unwrap().num_rows(), 900);
             for bucket in 0..buckets.count() {
-                let rows = block.rows_of(&(bucket..bucket + 1));
+                let rows = Block::rows_of(&[Arc::clone(&block)], &(bucket..bucket + 1)).unwrap();
                 let mut expected = vec![0; rows.num_rows()];
                 buckets.of_rows(&[Arc::clone(rows.column(0))], &mut expected).unwrap();
                 assert!(expected.iter().all(|of_row| *of_row == bucket as u64));

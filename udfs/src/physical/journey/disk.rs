@@ -40,7 +40,7 @@ impl Disk {
     }
 
     /// Appends rows of a bucket.
-    pub fn write(&mut self, bucket: usize, rows: impl Iterator<Item = RecordBatch>) -> Result<()> {
+    pub fn write(&mut self, bucket: usize, rows: &RecordBatch) -> Result<()> {
         self.check()?;
         let written = self.try_write(bucket, rows).map_err(Arc::new);
         written.map_err(|error| {
@@ -62,16 +62,16 @@ impl Disk {
         self.buckets.shelf_of(buckets.start)..self.buckets.shelf_of(buckets.end - 1) + 1
     }
 
-    fn try_write(&mut self, bucket: usize, rows: impl Iterator<Item = RecordBatch>) -> Result<()> {
-        let shelf = &mut self.shelves[self.buckets.shelf_of(bucket)];
-        for rows in rows.filter(|rows| rows.num_rows() > 0) {
-            let writer = match shelf {
-                Some(writer) => writer,
-                None => shelf.insert(writer(&self.manager)?),
-            };
-            writer(Some(&rows))?;
+    fn try_write(&mut self, bucket: usize, rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let shelf = &mut self.shelves[self.buckets.shelf_of(bucket)];
+        let writer = match shelf {
+            Some(writer) => writer,
+            None => shelf.insert(writer(&self.manager)?),
+        };
+        writer(Some(rows)).map(|_| ())
     }
 
     fn check(&self) -> Result<()> {

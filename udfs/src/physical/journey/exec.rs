@@ -333,7 +333,7 @@ impl Output {
     /// Answers the users of some buckets.
     async fn answer(&mut self, buckets: &Range<usize>) -> Result<()> {
         let mut unmeasured = 0;
-        while let Some(rows) = self.store.next_held(buckets) {
+        while let Some(rows) = self.store.next_held(buckets)? {
             self.add(&rows, &mut unmeasured).await?;
         }
         // A pass that began before the disk was needed may end in the middle of a shelf: the rest of it is then answered

@@ -8,6 +8,7 @@ mod exec;
 mod flatten;
 mod gather;
 mod memory;
+mod packed;
 mod rule;
 mod runs;
 mod sorted;

@@ -151,12 +151,19 @@ fn without_filter(
     aggregation: Aggregation,
     input: Arc<dyn ExecutionPlan>,
 ) -> Result<(Aggregation, Arc<dyn ExecutionPlan>)> {
-    let Some(filter) = input.downcast_ref::<FilterExec>().filter(|filter| filter.fetch().is_none()) else {
+    // Between the two may stand a projection that names the columns or puts them in another order.
+    let named = input.downcast_ref::<ProjectionExec>();
+    let filter = named.map_or(&input, |named| named.input()).downcast_ref::<FilterExec>();
+    let Some(filter) = filter.filter(|filter| filter.fetch().is_none()) else {
         return Ok((aggregation, input));
     };
     let below = filter.input();
     let schema = below.schema();
     let moved = |expr: &Arc<dyn PhysicalExpr>| -> Option<Arc<dyn PhysicalExpr>> {
+        let expr = match (named, expr.downcast_ref::<Column>()) {
+            (Some(named), Some(column)) => &named.expr().get(column.index())?.expr,
+            _ => expr,
+        };
         if expr.is::<Literal>() {
             return Some(Arc::clone(expr));
         }

@@ -2,13 +2,13 @@
 
 use std::mem;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 
 use super::blocks::Block;
 use super::buckets::Buckets;
@@ -25,11 +25,13 @@ pub(super) struct Store {
     /// Locked before `held`, and as long as blocks are on their way to it: who finds no more rows in memory waits here.
     disk: tokio::sync::Mutex<Disk>,
     can_spill: bool,
+    gathered_rows: Count,
+    gathered_bytes: Count,
 }
 
 struct Held {
     /// With the inputs that they are of.
-    blocks: Vec<(usize, Block)>,
+    blocks: Vec<(usize, Arc<Block>)>,
     /// By bucket: how many of the blocks were read.
     read: Vec<usize>,
     /// By bucket: rows in memory and on disk.
@@ -53,7 +55,15 @@ impl Store {
             room: memory.part(),
             has_spilled: false,
         };
-        Self { memory, held: Mutex::new(held), disk: tokio::sync::Mutex::new(disk), can_spill }
+        let count = |name: &'static str| MetricBuilder::new(metrics).global_counter(name);
+        Self {
+            memory,
+            held: Mutex::new(held),
+            disk: tokio::sync::Mutex::new(disk),
+            can_spill,
+            gathered_rows: count("gathered_rows"),
+            gathered_bytes: count("gathered_bytes"),
+        }
     }
 
     /// Memory for something beside the blocks.
@@ -63,13 +73,15 @@ impl Store {
 
     /// Takes the next rows of an input.
     pub async fn add(&self, input: usize, block: Block) -> Result<()> {
+        self.gathered_rows.add(block.len());
+        self.gathered_bytes.add(block.bytes());
         {
             let mut held = self.held();
             for (bucket, count) in held.row_counts.iter_mut().enumerate() {
                 *count += block.row_count(bucket);
             }
             held.bytes += block.bytes();
-            held.blocks.push((input, block));
+            held.blocks.push((input, Arc::new(block)));
         }
         // While blocks were written others came; nothing held needs no memory, so this ends.
         loop {
@@ -109,12 +121,19 @@ impl Store {
     }
 
     /// The next rows of some buckets that are in memory.
-    pub fn next_held(&self, buckets: &Range<usize>) -> Option<RecordBatch> {
-        let mut held = self.held();
-        let next = held.read[buckets.start];
-        let rows = held.blocks.get(next)?.1.rows_of(buckets);
-        held.read[buckets.clone()].fill(next + 1);
-        Some(rows)
+    pub fn next_held(&self, buckets: &Range<usize>) -> Result<Option<RecordBatch>> {
+        let blocks: Vec<Arc<Block>> = {
+            let mut held = self.held();
+            let next = held.read[buckets.start];
+            let left = held.blocks[next..].iter().map(|(_, block)| block);
+            let blocks: Vec<_> = left.clone().take(Block::read_at_once(left, buckets)).cloned().collect();
+            held.read[buckets.clone()].fill(next + blocks.len());
+            blocks
+        };
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        Block::rows_of(&blocks, buckets).map(Some)
     }
 
     /// The disk, when nothing is on its way to it; to be read after what is in memory.
@@ -133,14 +152,19 @@ impl Store {
             held.has_spilled = true;
             let bucket_count = held.read.len();
             let read = mem::replace(&mut held.read, vec![0; bucket_count]);
-            (mem::take(&mut held.blocks), read, mem::take(&mut held.bytes))
+            let blocks: Vec<Arc<Block>> = mem::take(&mut held.blocks).into_iter().map(|(_, block)| block).collect();
+            (blocks, read, mem::take(&mut held.bytes))
         };
         if bytes == 0 {
             return Ok(());
         }
         for (bucket, read) in read.into_iter().enumerate() {
-            let rows = blocks[read..].iter().map(|(_, block)| block.rows_of(&(bucket..bucket + 1)));
-            disk.write(bucket, rows)?;
+            let (buckets, mut left) = (bucket..bucket + 1, &blocks[read..]);
+            while !left.is_empty() {
+                let (next, rest) = left.split_at(Block::read_at_once(left.iter(), &buckets));
+                disk.write(bucket, &Block::rows_of(next, &buckets)?)?;
+                left = rest;
+            }
             // Other queries get their turn.
             tokio::task::consume_budget().await;
         }

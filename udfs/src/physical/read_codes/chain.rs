@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{Column, IsNotNullExpr, IsNullExpr};
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::ExecutionPlan;
@@ -114,6 +114,10 @@ impl<'a> Chain<'a> {
         let schema = self.scan.schema();
         let mut lift = |expr: &Arc<dyn PhysicalExpr>| {
             Arc::clone(expr).transform_down(|part| match judged_by(&part, &schema) {
+                // The codes themselves say which rows have none.
+                Some(column) if is_coded(column.index()) && tests_null_of_column(&part) => {
+                    Ok(Transformed::new(part, false, TreeNodeRecursion::Jump))
+                }
                 Some(column) if is_one_of(column.index(), table_indices) => {
                     let output = schema.fields().len() + lifted.place(&part, column);
                     let given: Arc<dyn PhysicalExpr> = Arc::new(Column::new(&part.to_string(), output));
@@ -235,6 +239,13 @@ impl Lifted {
             self.0.len() - 1
         })
     }
+}
+
+/// Whether this is `column IS NULL` or `column IS NOT NULL`.
+fn tests_null_of_column(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let tested = expr.downcast_ref::<IsNullExpr>().map(IsNullExpr::arg);
+    let tested = tested.or_else(|| expr.downcast_ref::<IsNotNullExpr>().map(IsNotNullExpr::arg));
+    tested.is_some_and(|arg| arg.is::<Column>())
 }
 
 /// How an expression uses a column.

@@ -1,4 +1,4 @@
-//! Texts as small numbers: a log keeps a number for each channel, and each channel once.
+//! Texts as small numbers: a log keeps a number for each channel, and each channel once; so does a block of rows.
 
 use std::mem;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ struct Recent {
 }
 
 /// Numbers texts in the order in which they are met, from 1; 0 is NULL.
-pub(super) struct Codes {
+pub(crate) struct Codes {
     numbers: HashMap<Arc<[u8]>, u32>,
     /// The text of number `n` stands at `n - 1`.
     texts: Vec<Arc<[u8]>>,
@@ -232,7 +232,7 @@ impl Codes {
 }
 
 /// The order of texts that were numbered as they came.
-pub(super) struct Ranked {
+pub(crate) struct Ranked {
     /// For each number its rank from 1; rank 0 is NULL.
     pub ranks: Vec<u32>,
     /// The numbers in order.
@@ -247,7 +247,7 @@ impl Ranked {
 }
 
 /// Texts written once, of which columns are made without a copy; a column refers to them from 1, and 0 is NULL.
-pub(super) struct Labels {
+pub(crate) struct Labels {
     views: Vec<u128>,
     buffers: Vec<Buffer>,
 }
@@ -290,7 +290,7 @@ impl Labels {
 }
 
 /// Values of any type as numbers, by way of bytes that sort as the values do, NULL last.
-pub(super) struct RowCodes {
+pub(crate) struct RowCodes {
     converter: RowConverter,
     pub codes: Codes,
 }
