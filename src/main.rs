@@ -6,7 +6,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay` of mimalloc's header, which the crate does not name.
+/// `mi_option_purge_delay` of mimalloc's header, which the crate does not name. Options keep their numbers there: those that
+/// are gone keep theirs too.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// The allocator's own is a second: a count by tags over 20 million events then holds 13 MB more that nobody uses. Less
 /// than this gains nothing and costs processor time, for each page that comes back is cleared again.

@@ -147,6 +147,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_larger_piece_takes_the_place_of_a_buffer_and_a_smaller_one_uses_it() {
+        let (file, buffers) = (file(1_000_000), Arc::new(Buffers::default()));
+        let read = async |end: u64| buffers.read(file.path().to_owned(), vec![0..end]).await.unwrap().pop().unwrap();
+        let sizes = || buffers.spare.lock().iter().map(|buffer| buffer.len()).collect::<Vec<_>>();
+        drop(read(100_000).await);
+        assert_eq!(sizes(), [STEP_BYTES]);
+        drop(read(900_000).await);
+        assert_eq!(sizes(), [4 * STEP_BYTES], "the small one is gone");
+        let small = read(70_000).await;
+        assert!(small.len() == 70_000 && sizes().is_empty(), "it is in the large one");
+        drop(small);
+        assert_eq!(sizes(), [4 * STEP_BYTES]);
+    }
+
+    #[tokio::test]
     async fn a_file_that_ends_too_early_or_is_gone_is_an_error() {
         let (file, buffers) = (file(1_000), Arc::new(Buffers::default()));
         let path = file.path().to_owned();
