@@ -164,10 +164,11 @@ impl<M: PackedMask> GroupsAccumulator for Groups<M> {
     ) -> Result<()> {
         self.group_count = total_num_groups;
         let batch = self.keep_batch(values, opt_filter)?;
-        for &row in &self.kept {
-            let row = row as usize;
-            self.log.push(group_indices[row], batch.at_us[row], M::pack(batch.masks[row]));
-        }
+        let Self { log, kept, .. } = self;
+        log.push_rows(kept.len(), |index| {
+            let row = kept[index] as usize;
+            (group_indices[row], batch.at_us[row], M::pack(batch.masks[row]))
+        });
         Ok(())
     }
 

@@ -157,21 +157,29 @@ impl<E: Entry> Groups<E> {
             counters.add_events(batch.at_us.len(), batch.kept_count());
         }
         if E::BITS == 0 {
-            batch.for_each_kept(|row, _| self.log.push(group(row), batch.at_us[row], E::ZERO));
+            self.push_kept(&batch, |row, _| (group(row), batch.at_us[row], E::ZERO));
             return Ok(());
         }
         let change = encode(&mut self.values.change, batch.change.as_ref())?;
         let tie = encode(&mut self.values.tie, batch.tie.as_ref())?;
         let code = |codes: &Option<Vec<u32>>, nth: usize| codes.as_ref().map_or(0, |codes| codes[nth]);
-        batch.for_each_kept(|row, nth| {
+        self.push_kept(&batch, |row, nth| {
             let flags = batch.flags.as_ref().map_or(0, |flags| flags[row]);
-            self.log.push(
-                group(row),
-                batch.at_us[row],
-                E::pack(entry::bits(flags, code(&change, nth), code(&tie, nth))),
-            );
+            let bits = entry::bits(flags, code(&change, nth), code(&tie, nth));
+            (group(row), batch.at_us[row], E::pack(bits))
         });
         Ok(())
+    }
+
+    /// Adds every row that counts to the log, as `entry` of the row and its place among those.
+    fn push_kept(&mut self, batch: &Batch, entry: impl Fn(usize, usize) -> (usize, i64, E)) {
+        if batch.kept.is_none() {
+            return self.log.push_rows(batch.at_us.len(), |row| entry(row, row));
+        }
+        batch.for_each_kept(|row, nth| {
+            let (group, at_us, payload) = entry(row, nth);
+            self.log.push(group, at_us, payload);
+        });
     }
 
     /// Hands every emitted group's rows over, in time order, and forgets them.

@@ -47,7 +47,7 @@ pub(super) enum Packed {
 pub(super) struct Numbers {
     /// Bytes of a number; 0 where all of them are 0.
     width: usize,
-    /// The numbers, and seven bytes or more behind the last, so that each may be read as eight.
+    /// The lowest bytes of each, from the lowest.
     bytes: Vec<u8>,
 }
 
@@ -358,7 +358,7 @@ impl Numbers {
     }
 
     fn new(width: usize, count: usize) -> Self {
-        Self { width, bytes: vec![0; count * width + size_of::<u64>()] }
+        Self { width, bytes: vec![0; count * width] }
     }
 
     /// Puts the lowest bytes of each number in its place.
@@ -384,14 +384,13 @@ impl Numbers {
 
     /// Appends what `value` makes of each number of some rows.
     fn extend<T: Clone>(&self, values: &mut Vec<T>, rows: Range<usize>, value: impl Fn(u64) -> T) {
-        /// Eight bytes from where a number begins, without those of the next one.
         fn get<const N: usize, T>(bytes: &[u8], values: &mut Vec<T>, rows: Range<usize>, value: impl Fn(u64) -> T) {
-            let own = u64::MAX >> (u64::BITS - N as u32 * u8::BITS);
-            let read = |row: usize| match bytes[row * N..].first_chunk() {
-                Some(number) => u64::from_le_bytes(*number) & own,
-                None => 0,
-            };
-            values.extend(rows.map(|row| value(read(row))));
+            let (cells, _) = bytes.as_chunks::<N>();
+            values.extend(cells[rows].iter().map(|cell| {
+                let mut number = [0; size_of::<u64>()];
+                number[..N].copy_from_slice(cell);
+                value(u64::from_le_bytes(number))
+            }));
         }
         match self.width {
             0 => values.resize(values.len() + rows.len(), value(0)),
