@@ -43,6 +43,7 @@ ASKED = [
     ("datafusion.execution.parquet.enable_page_index", "true", "false", ["one user", "some users"]),
     ("tributary.one_stage", "true", "false", ["Q1", "Q2", "Q4"]),
     ("tributary.journeys", "true", "false", ["Q1", "Q1-window", "Q2", "Q4"]),
+    ("tributary.drop_repeats", "true", "false", ["Q10"]),
     ("tributary.drop_stepless", "true", "false", ["Q2-all", "Q4"]),
     ("tributary.read_codes", "true", "false", ["Q2", "Q4", "Q7", "rare"]),
 ]

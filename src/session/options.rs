@@ -64,6 +64,7 @@ const SETTABLE: &[(&str, Allowed)] = &[
     ("datafusion.optimizer.repartition_sorts", Bool),
     ("datafusion.optimizer.repartition_windows", Bool),
     ("datafusion.optimizer.top_down_join_key_reordering", Bool),
+    ("tributary.drop_repeats", Bool),
     ("tributary.drop_stepless", Bool),
     ("tributary.journeys", Bool),
     ("tributary.one_stage", Bool),

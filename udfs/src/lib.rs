@@ -32,7 +32,9 @@ pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, Opti
 pub use error::{Location, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
-pub use physical::{DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork, StoredAsCodes};
+pub use physical::{
+    DropRepeats, DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork, StoredAsCodes,
+};
 pub use sessions::{conditional_change_event, conditional_true_event, sessionize, sessionize_info, sessions};
 pub use sql::{TributaryDialect, install, parse_within, plan_also, rewrite, sql};
 pub use step_mask::step_mask;

@@ -12,6 +12,9 @@ extensions_options! {
         /// Drop rows that matter to no answer before the exchange, where users without others are not asked for.
         pub drop_stepless: bool, default = true
 
+        /// Drop rows of users that came before, where it is only asked which users there are.
+        pub drop_repeats: bool, default = true
+
         /// Answer users in passes of a few thousand, instead of all users of a partition in one table.
         pub journeys: bool, default = true
 

@@ -6,6 +6,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_plan::ExecutionPlan;
 
+mod drop_repeats;
 mod drop_stepless;
 mod drop_touchless;
 mod forget_order;
@@ -15,6 +16,7 @@ mod pooled;
 mod read_codes;
 mod show_work;
 
+pub use drop_repeats::DropRepeats;
 pub use drop_stepless::DropStepless;
 pub use drop_touchless::DropTouchless;
 pub use forget_order::ForgetOrder;

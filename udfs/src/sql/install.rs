@@ -19,7 +19,7 @@ use super::{TributaryDialect, rewrite};
 use crate::catalogue::{aggregates, scalars, windows};
 use crate::error::{UserError, sqlstate};
 use crate::options::TributaryOptions;
-use crate::physical::{DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork};
+use crate::physical::{DropRepeats, DropStepless, DropTouchless, ForgetOrder, Journeys, OneStage, ReadCodes, ShowWork};
 
 /// Adds the functions, the planner, the rules and the settings to a session; call it after the builder's own defaults
 /// and its query planner.
@@ -51,6 +51,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     rules.push(Arc::new(ReadCodes));
     rules.push(Arc::new(Journeys));
     rules.push(Arc::new(ShowWork));
+    rules.push(Arc::new(DropRepeats));
     let planner = builder.query_planner().take();
     builder
         .with_query_planner(Arc::new(many_rows::Planner { planner }))

@@ -23,7 +23,7 @@ const STOCK: Shape = Shape {
 
 /// Registers `events(user_id, event_time, event, amount)`: `event_count` events of `user_count` users, keys of a type,
 /// each seventh key NULL if asked for; without a library of random numbers.
-fn register_many(
+pub fn register_many(
     context: &SessionContext,
     event_count: usize,
     user_count: u64,

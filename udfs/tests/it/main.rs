@@ -12,6 +12,7 @@ mod parameters;
 mod plain;
 mod plans;
 mod read_codes;
+mod repeats;
 mod rules;
 mod sessions;
 mod sorted;
