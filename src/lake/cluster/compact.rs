@@ -205,7 +205,7 @@ impl MergingRanges {
         let consumer = MemoryConsumer::new(format!("merge of range {range}"));
         let metrics = BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), range);
         let schema = Arc::clone(&self.table.resolved.schema);
-        merge_sorted(streams, schema, &self.ordering, metrics, consumer, &context).map_err(said(&self.table_name))
+        Ok(merge_sorted(streams, schema, &self.ordering, metrics, consumer, &context))
     }
 
     /// Files that are not in order cannot be merged; what came of it would be believed.

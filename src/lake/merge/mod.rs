@@ -24,7 +24,6 @@ use datafusion::physical_plan::metrics::{
     BaselineMetrics, Count, ExecutionPlanMetricsSet, Metric, MetricBuilder, MetricValue, MetricsSet, RecordOutput,
 };
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -35,12 +34,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::arrange::{Merging, range_partitioning};
 
+mod runs;
+
+pub(super) use self::runs::merge_sorted;
+
 /// Merges layers of files by user and time, stretch by stretch.
 ///
 /// Each layer is a scan with a partition for each stretch, sorted by the keys. A partition of the output is its
 /// stretches one after the other: those of one layer as they come, the others merged. Of rows that are equal in user
-/// and time, those of the earlier layer come first. Memory: a batch of each layer of a stretch, and its keys, which the
-/// statement's pool grants.
+/// and time, those of the earlier layer come first. Memory: a batch or two of each layer of a stretch, which the statement's
+/// pool grants.
 ///
 /// Filters and projections go below it, so that rows which nobody wants are not merged; the keys are read in any case.
 /// Where nobody asks for the order, the layers of a stretch are read one after the other, and need no keys.
@@ -396,30 +399,9 @@ impl Reading {
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)));
         };
         let consumer = MemoryConsumer::new(format!("BucketMergeExec[{}]", self.partition));
-        let merged = merge_sorted(streams, Arc::clone(&self.schema), keys, metrics, consumer, &self.context)?;
+        let merged = merge_sorted(streams, Arc::clone(&self.schema), keys, metrics, consumer, &self.context);
         let merged_rows = self.merged_rows.clone();
         let counted = merged.inspect_ok(move |batch| merged_rows.add(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), counted)))
     }
-}
-
-/// Merges streams that are sorted by `keys`. Of rows that are equal in them, those of the earlier stream come first.
-pub(super) fn merge_sorted(
-    streams: Vec<SendableRecordBatchStream>,
-    schema: SchemaRef,
-    keys: &LexOrdering,
-    metrics: BaselineMetrics,
-    consumer: MemoryConsumer,
-    context: &TaskContext,
-) -> Result<SendableRecordBatchStream> {
-    StreamingMergeBuilder::new()
-        .with_streams(streams)
-        .with_schema(schema)
-        .with_expressions(keys)
-        .with_metrics(metrics)
-        .with_batch_size(context.session_config().batch_size())
-        .with_reservation(consumer.register(context.memory_pool()))
-        // Else equal rows would be taken from each stream in turn.
-        .with_round_robin_tie_breaker(false)
-        .build()
 }
