@@ -5,6 +5,7 @@ mod buffers;
 mod check;
 mod cluster;
 mod codes;
+mod disorder;
 mod external;
 mod faults;
 mod file;
@@ -61,6 +62,7 @@ pub use cluster::{
     AppendOptions, ClusterMeter, ClusterOptions, ClusterPhase, ClusterReport, CompactOptions, CompactReport,
     OLD_FILES_KEPT, append, cluster, compact,
 };
+pub use disorder::locate_disorder;
 pub use listing::Format;
 pub use sorted::SortedBy;
 pub use spec::LakeSpec;

@@ -17,6 +17,7 @@ use super::errors;
 use super::stoppable::stoppable;
 use crate::engine::{Engine, QueryTask, Usage, panic_error, plan_until};
 use crate::error::{Error, Result, SqlState};
+use crate::lake::locate_disorder;
 use crate::limits;
 
 /// Some rows in the form in which they are sent.
@@ -100,7 +101,11 @@ where
         };
         let produce = async {
             let (physical, _watched) = plan_until(token.clone(), planning).await?;
-            send_rows(physical, context, &text, &sender, encode).await
+            let sent = send_rows(Arc::clone(&physical), context, &text, &sender, encode).await;
+            match sent {
+                Err(error) => Err(locate_disorder(error, &physical).await),
+                sent => sent,
+            }
         };
         let work = AssertUnwindSafe(produce).catch_unwind();
         let failed = tokio::select! {

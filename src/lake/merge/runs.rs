@@ -124,16 +124,12 @@ impl Merge {
         if let Some(head) = &mut self.heads[first] {
             head.row = end;
         }
-        if end == row_count {
-            self.order.remove(0);
-            return true;
-        }
-        // The first two have changed places at least, or the batch is full.
-        if end < most {
-            self.order.remove(0);
+        self.order.remove(0);
+        if end < row_count {
+            // Its next row may come after others, also where it was only the batch that was full.
             self.put_in_order(first);
         }
-        false
+        end == row_count
     }
 
     /// The first row of `first` after `row` that comes after the next one of `second`, or `most`.

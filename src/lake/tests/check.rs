@@ -3,12 +3,19 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use datafusion::arrow::array::TimestampMicrosecondArray;
+use datafusion::arrow::array::{AsArray, TimestampMicrosecondArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::physical_plan::collect;
 
+use super::generations::{told, with_functions};
 use super::*;
+use crate::error::SqlState;
 use crate::lake::cluster::hex;
 use crate::lake::manifest::{MANIFEST_NAME, Manifest};
-use crate::lake::{ClusterOptions, ParquetOptions, check_folder, cluster, write_parquet};
+use crate::lake::{ClusterOptions, ParquetOptions, check_folder, cluster, locate_disorder, write_parquet};
+use crate::query::errors;
 
 struct Table {
     folder: tempfile::TempDir,
@@ -64,6 +71,19 @@ impl Table {
         });
     }
 
+    /// The users and times of a range.
+    fn rows(&self, range: usize) -> (Vec<i64>, Vec<i64>) {
+        let file = fs::File::open(self.file(range)).unwrap();
+        let batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        let (mut users, mut times) = (vec![], vec![]);
+        for batch in batches.map(Result::unwrap) {
+            let number = |name: &str| cast(batch.column_by_name(name).unwrap(), &DataType::Int64).unwrap();
+            users.extend_from_slice(number("user_id").as_primitive::<Int64Type>().values());
+            times.extend_from_slice(number("event_time").as_primitive::<Int64Type>().values());
+        }
+        (users, times)
+    }
+
     async fn findings(&self) -> String {
         let runtime = Arc::new(RuntimeEnv::default());
         let report = check_folder(&runtime, self.path().to_str().unwrap(), 2, &Arc::default()).await.unwrap();
@@ -113,6 +133,62 @@ async fn rows_out_of_order_are_found_with_their_place() {
     table.replace(0, &[1, 1], vec![7, 5]);
     let findings = table.findings().await;
     assert!(findings.contains("row 1 is out of order"), "{findings}");
+}
+
+/// A statement that meets rows out of order fails, and says where they are.
+#[tokio::test]
+async fn a_statement_names_the_file_in_which_users_are_out_of_order() {
+    let table = Table::new().await;
+    let (users, mut times) = table.rows(2);
+    let (first, last) = (users[0], users[users.len() - 1]);
+    let mut wrong = users.clone();
+    wrong[120] = last;
+    table.replace(2, &wrong, times.clone());
+    let (lake, runtime) = open(table.folder.path()).await;
+    let context = with_functions(&lake, &runtime, 2, 64).await;
+    for sql in [
+        "SELECT user_id, FUNNEL(event_time, 10, true) AS level FROM \"table\" GROUP BY user_id",
+        "SELECT max(n) FROM (SELECT SESSIONIZE(event_time, '1 second') OVER (PARTITION BY user_id ORDER BY event_time) AS n
+         FROM \"table\") AS visits",
+    ] {
+        let plan = tributary_udfs::sql(&context, sql).await.unwrap().create_physical_plan().await.unwrap();
+        let error = collect(Arc::clone(&plan), context.task_ctx()).await.unwrap_err();
+        let error = locate_disorder(errors::from_datafusion(&error, sql), &plan).await;
+        assert_eq!(error.state, SqlState::DATA_EXCEPTION, "{sql}: {error}");
+        assert!(error.message.starts_with("the rows are declared to be sorted by user_id"), "{sql}: {error}");
+        let detail = error.detail.unwrap_or_default();
+        assert!(detail.contains("range-00002-generation-1.parquet': Row 121 (row group 0) is ("), "{sql}: {detail}");
+        assert!(detail.contains(&format!(", after ({last}, ")), "{sql}: {detail}");
+    }
+    // Another error stays as it is.
+    let sql =
+        format!("SELECT FUNNEL(event_time, 10, 1 / (user_id - {first}) > 0) AS level FROM \"table\" GROUP BY user_id");
+    let plan = tributary_udfs::sql(&context, &sql).await.unwrap().create_physical_plan().await.unwrap();
+    let error = errors::from_datafusion(&collect(Arc::clone(&plan), context.task_ctx()).await.unwrap_err(), &sql);
+    assert_eq!(locate_disorder(error.clone(), &plan).await.detail, error.detail);
+
+    // Times out of order are an error, or make no difference.
+    times.swap(120, 121);
+    assert_eq!(users[120], users[121]);
+    table.replace(2, &users, times);
+    let (lake, runtime) = open(table.folder.path()).await;
+    let context = with_functions(&lake, &runtime, 2, 64).await;
+    for sql in [
+        "SELECT user_id, SESSIONS(event_time, '50 microseconds') AS visits FROM TABLE GROUP BY user_id ORDER BY user_id",
+        "SELECT user_id, event_time, SESSIONIZE(event_time, '50 microseconds') OVER (PARTITION BY user_id ORDER BY event_time) AS n
+         FROM TABLE ORDER BY user_id, event_time",
+    ] {
+        let expected = told(&context, &sql.replace("TABLE", "raw")).await;
+        let plan = tributary_udfs::sql(&context, &sql.replace("TABLE", "\"table\"")).await.unwrap();
+        let plan = plan.create_physical_plan().await.unwrap();
+        match collect(Arc::clone(&plan), context.task_ctx()).await {
+            Ok(batches) => assert_eq!(lines(&batches), expected, "{sql}"),
+            Err(error) => {
+                let error = locate_disorder(errors::from_datafusion(&error, sql), &plan).await;
+                assert!(error.detail.unwrap_or_default().contains("Row 121 (row group 0)"), "{sql}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

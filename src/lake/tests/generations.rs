@@ -140,24 +140,32 @@ impl Generations {
             location: self.folder.path().join("lake").to_str().unwrap().to_owned(),
         };
         let lake = Lake::open(spec, runtime).await.unwrap();
-        let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(batch_size);
-        config.options_mut().optimizer.prefer_existing_sort = true;
-        config.options_mut().optimizer.enable_round_robin_repartition = false;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(Arc::clone(runtime))
-            .with_default_features();
-        let context = SessionContext::new_with_state(tributary_udfs::install(state).build());
-        for (name, table) in lake.tables().iter() {
-            context.register_table(name.as_str(), table.provider().await.unwrap()).unwrap();
-        }
-        context
+        with_functions(&lake, runtime, partitions, batch_size).await
     }
 
     /// Puts the rows beside the table as one plain file, `flat`.
     pub(super) fn flat(&self, events: &[Event]) {
         write(&self.folder.path().join("lake/flat.parquet"), &batch_of(events));
     }
+}
+
+/// A session with our functions and rules, over a lake.
+pub(super) async fn with_functions(
+    lake: &Lake,
+    runtime: &Arc<RuntimeEnv>,
+    partitions: usize,
+    batch_size: usize,
+) -> SessionContext {
+    let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(batch_size);
+    config.options_mut().optimizer.prefer_existing_sort = true;
+    config.options_mut().optimizer.enable_round_robin_repartition = false;
+    let state =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(runtime)).with_default_features();
+    let context = SessionContext::new_with_state(tributary_udfs::install(state).build());
+    for (name, table) in lake.tables().iter() {
+        context.register_table(name.as_str(), table.provider().await.unwrap()).unwrap();
+    }
+    context
 }
 
 /// The answer in our syntax, one line a row.

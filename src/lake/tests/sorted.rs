@@ -61,7 +61,7 @@ async fn rows_that_are_not_in_order_are_an_error_with_their_place() {
         let error = refusal(folder.path()).await;
         assert_eq!(error.state.0, "22000");
         assert!(error.message.contains("a.parquet' is declared sorted and is not"), "{error}");
-        assert!(error.detail.unwrap().starts_with("Row 1 is (1, "));
+        assert!(error.detail.unwrap().starts_with("Row 1 (row group 0) is (1, "));
     }
     let folder = tempfile::tempdir().unwrap();
     part(folder.path(), "a.parquet", &[(None, 1), (Some(1), 1)]);

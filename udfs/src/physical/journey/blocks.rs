@@ -170,7 +170,7 @@ mod tests {
         fields.push(Field::new("text", DataType::Utf8, true));
         let schema = Arc::new(Schema::new(fields));
         let keys: Arc<[Arc<dyn PhysicalExpr>]> = Arc::new([Arc::new(Column::new("user_id", 0)) as _]);
-        let buckets = Buckets::new(2);
+        let buckets = Buckets::new(2, None);
         for has_nulls in [false, true] {
             let mut builder = Builder::new(Arc::clone(&schema), Arc::clone(&keys), buckets);
             assert!(builder.finish().unwrap().is_none());

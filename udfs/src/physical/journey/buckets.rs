@@ -9,6 +9,10 @@ use datafusion::physical_plan::repartition::REPARTITION_RANDOM_STATE;
 
 /// Buckets over all outputs, at least. A million users are 8,000 in each: their table and their events fit a cache.
 const MIN_BUCKETS: usize = 128;
+/// Rows of a bucket for which more buckets are made, as far as it is known how many rows there are.
+const BUCKET_ROWS: usize = 1 << 18;
+/// Buckets over all outputs, at most, if only rows ask for more: each has some rows in each block.
+const MAX_BUCKETS: usize = 512;
 /// Buckets of an output, at least: each output has the table of one bucket in memory, all outputs at once.
 const MIN_FANOUT: usize = 16;
 /// Files over all outputs, about: each is an open one.
@@ -27,9 +31,11 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub fn new(outputs: usize) -> Self {
+    /// For about so many rows, if that is known.
+    pub fn new(outputs: usize, rows: Option<usize>) -> Self {
         let outputs = outputs.max(1);
-        Self { outputs, fanout: MIN_BUCKETS.div_ceil(outputs).max(MIN_FANOUT).next_power_of_two() }
+        let wanted = rows.map_or(0, |rows| rows / BUCKET_ROWS).clamp(MIN_BUCKETS, MAX_BUCKETS);
+        Self { outputs, fanout: wanted.div_ceil(outputs).max(MIN_FANOUT).next_power_of_two() }
     }
 
     pub fn count(self) -> usize {
@@ -108,7 +114,7 @@ mod tests {
                 Ok(())
             };
             exchange.partition(batch.clone(), each).unwrap();
-            let buckets = Buckets::new(outputs);
+            let buckets = Buckets::new(outputs, None);
             let mut of_rows = vec![0; users.len()];
             buckets.of_rows(&[Arc::clone(&users)], &mut of_rows).unwrap();
             for (bucket, output) in of_rows.iter().zip(expected) {
@@ -125,5 +131,13 @@ mod tests {
             let used = of_rows.iter().collect::<std::collections::BTreeSet<_>>().len();
             assert!(used == buckets.count() && used >= MIN_BUCKETS, "{used} of {} are used", buckets.count());
         }
+    }
+
+    #[test]
+    fn many_rows_have_many_buckets() {
+        let count = |outputs, rows| Buckets::new(outputs, rows).count();
+        assert_eq!([None, Some(0), Some(20 << 20)].map(|rows| count(2, rows)), [128; 3]);
+        assert_eq!([Some(60_000_000), Some(usize::MAX)].map(|rows| count(2, rows)), [256, 512]);
+        assert_eq!([None, Some(60_000_000)].map(|rows| count(64, rows)), [1_024, 1_024]);
     }
 }

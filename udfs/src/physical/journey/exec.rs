@@ -16,6 +16,7 @@ use datafusion::physical_plan::aggregates::PhysicalGroupBy;
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
 };
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
@@ -67,6 +68,7 @@ pub(crate) struct JourneyExec {
     counters: Arc<Counters>,
     metrics: ExecutionPlanMetricsSet,
     come: Come,
+    buckets: Buckets,
     /// The inputs being read for outputs that are not all begun.
     running: Mutex<Option<Running>>,
 }
@@ -95,9 +97,20 @@ impl JourneyExec {
         properties: Arc<PlanProperties>,
         counters: Arc<Counters>,
     ) -> Self {
-        let aggregation = Arc::new(aggregation);
+        Self::over(Arc::new(aggregation), input, come, properties, counters)
+    }
+
+    fn over(
+        aggregation: Arc<Aggregation>,
+        input: Arc<dyn ExecutionPlan>,
+        come: Come,
+        properties: Arc<PlanProperties>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let metrics = ExecutionPlanMetricsSet::new();
-        Self { aggregation, input, properties, counters, metrics, come, running: Mutex::new(None) }
+        let rows = if come == Come::Anyhow { row_count(&input) } else { None };
+        let buckets = Buckets::new(properties.output_partitioning().partition_count(), rows);
+        Self { aggregation, input, properties, counters, metrics, come, buckets, running: Mutex::new(None) }
     }
 
     fn sorted_output(
@@ -120,10 +133,6 @@ impl JourneyExec {
         })
     }
 
-    fn buckets(&self) -> Buckets {
-        Buckets::new(self.properties.output_partitioning().partition_count())
-    }
-
     /// The inputs of an output's run; the first output starts reading them.
     fn gathered(&self, output: usize, context: &Arc<TaskContext>) -> Result<Gathered> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,13 +151,19 @@ impl JourneyExec {
         let inputs = inputs.map(|input| self.input.execute(input, Arc::clone(context))).collect::<Result<Vec<_>>>()?;
         let gathering = Gathering {
             keys: self.aggregation.keys.input_exprs().into(),
-            buckets: self.buckets(),
-            store: Arc::new(Store::new(self.input.schema(), self.buckets(), context, &self.metrics)),
+            buckets: self.buckets,
+            store: Arc::new(Store::new(self.input.schema(), self.buckets, context, &self.metrics)),
             elapsed: MetricBuilder::new(&self.metrics).subset_time("exchange_time", 0),
         };
         let outputs = self.properties.output_partitioning().partition_count();
         Ok(Running { gathered: gathering.start(inputs), has_begun: vec![false; outputs] })
     }
+}
+
+/// About how many rows a plan gives, if that is known.
+fn row_count(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+    statistics.num_rows.get_value().copied()
 }
 
 impl DisplayAs for JourneyExec {
@@ -211,15 +226,8 @@ impl ExecutionPlan for JourneyExec {
         let (Some(input), true) = (children.pop(), children.is_empty()) else {
             return Err(internal_datafusion_err!("JourneyExec has one input"));
         };
-        Ok(Arc::new(Self {
-            aggregation: Arc::clone(&self.aggregation),
-            input,
-            properties: Arc::clone(&self.properties),
-            counters: Arc::clone(&self.counters),
-            metrics: ExecutionPlanMetricsSet::new(),
-            come: self.come.clone(),
-            running: Mutex::new(None),
-        }))
+        let (aggregation, properties) = (Arc::clone(&self.aggregation), Arc::clone(&self.properties));
+        Ok(Arc::new(Self::over(aggregation, input, self.come.clone(), properties, Arc::clone(&self.counters))))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -237,7 +245,7 @@ impl ExecutionPlan for JourneyExec {
             aggregation: Arc::clone(&self.aggregation),
             input: self.input.schema(),
             schema: self.schema(),
-            buckets: self.buckets(),
+            buckets: self.buckets,
             output: partition,
             batch_rows: context.session_config().batch_size(),
             metrics: BaselineMetrics::new(&self.metrics, partition),

@@ -1,0 +1,145 @@
+//! Where a file that ought to be sorted by user and time is not.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::arrow::row::OwnedRow;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::TryStreamExt;
+
+use super::cluster::Keys;
+use super::faults::undecodable;
+use super::manifest::to_text;
+use super::sorted::SortedBy;
+use crate::error::{Error, Result, SqlState};
+
+/// The first row of a file that comes before the one above it.
+pub(super) struct Disorder {
+    row_group: usize,
+    /// Counted in the file, from 0.
+    row: usize,
+    /// User and time of the row, and of the one above it.
+    here: String,
+    before: String,
+}
+
+impl Disorder {
+    /// A sentence.
+    pub(super) fn detail(&self) -> String {
+        let Self { row_group, row, here, before } = self;
+        format!("Row {row} (row group {row_group}) is {here}, after {before}.")
+    }
+}
+
+/// Reads users and times of a file, which errors call `shown`. `None` if it is in order.
+pub(super) async fn first_disorder<R>(input: R, shown: &str, by: &SortedBy) -> Result<Option<Disorder>>
+where
+    R: AsyncFileReader + Unpin + Send + 'static,
+{
+    let damaged = |error: &dyn std::fmt::Display| undecodable(shown, &error.to_string());
+    let rows = ParquetRecordBatchStreamBuilder::new(input).await.map_err(|error| damaged(&error))?;
+    let metadata = Arc::clone(rows.metadata());
+    let keys = Keys::try_new(rows.schema(), &by.user_key, &by.time_key)?;
+    let mask = ProjectionMask::roots(rows.parquet_schema(), [keys.user, keys.time]);
+    let mut rows = rows.with_projection(mask).build().map_err(|error| damaged(&error))?;
+    let (user, time) = (usize::from(keys.user > keys.time), usize::from(keys.time > keys.user));
+    let mut last: Option<(OwnedRow, RecordBatch)> = None;
+    let mut row_count = 0;
+    while let Some(batch) = rows.try_next().await.map_err(|error| damaged(&error))? {
+        let Some(end) = batch.num_rows().checked_sub(1) else { continue };
+        let bytes = keys.users_and_times(batch.column(user), batch.column(time))?;
+        let is_after_last = |row: usize| match (row.checked_sub(1), &last) {
+            (Some(before), _) => bytes.row(before) <= bytes.row(row),
+            (None, Some((last, _))) => last.row() <= bytes.row(row),
+            (None, None) => true,
+        };
+        if let Some(row) = (0..batch.num_rows()).find(|row| !is_after_last(*row)) {
+            let here = show(&batch, row, by)?;
+            let before = match (row.checked_sub(1), &last) {
+                (None, Some((_, last))) => show(last, 0, by)?,
+                (before, _) => show(&batch, before.unwrap_or(0), by)?,
+            };
+            let row = row_count + row;
+            return Ok(Some(Disorder { row_group: row_group_of(&metadata, row), row, here, before }));
+        }
+        row_count += batch.num_rows();
+        last = Some((bytes.row(end).owned(), batch.slice(end, 1)));
+    }
+    Ok(None)
+}
+
+fn row_group_of(metadata: &ParquetMetaData, row: usize) -> usize {
+    let mut end = 0;
+    let groups = metadata.row_groups().iter().take_while(|group| {
+        end += usize::try_from(group.num_rows()).unwrap_or(0);
+        end <= row
+    });
+    groups.count()
+}
+
+fn show(batch: &RecordBatch, row: usize, by: &SortedBy) -> Result<String> {
+    let schema: &Schema = batch.schema_ref();
+    let value = |name: &str| -> Result<String> {
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::new(SqlState::INTERNAL_ERROR, format!("lake: a value cannot be shown: {error}"))
+        };
+        let column = batch.column(schema.index_of(name).map_err(|error| broken(&error))?);
+        let value = ScalarValue::try_from_array(column, row).map_err(|error| broken(&error))?;
+        Ok(to_text(&value)?.unwrap_or_else(|| "NULL".to_owned()))
+    };
+    Ok(format!("({}, {})", value(&by.user_key)?, value(&by.time_key)?))
+}
+
+/// Names the file and the row group in an error of a statement that met rows out of order.
+///
+/// An operator sees rows and not where they are from, so the files that the plan took for sorted are read again, users and
+/// times alone, up to the first that is not. An error about anything else comes back as it is, and so does one for which
+/// no such file is found.
+pub async fn locate_disorder(error: Error, plan: &Arc<dyn ExecutionPlan>) -> Error {
+    if error.state != SqlState::DATA_EXCEPTION || error.detail.is_some() {
+        return error;
+    }
+    for (config, by) in sorted_scans(plan) {
+        for file in config.file_groups.iter().flat_map(|group| group.iter()) {
+            let shown = file.object_meta.location.to_string();
+            let Some(input) = reader(config, file) else { continue };
+            if let Ok(Some(disorder)) = first_disorder(input, &shown, &by).await {
+                return error
+                    .with_detail(format!("File '{shown}': {}", disorder.detail()))
+                    .with_hint("`tributary check` names all that is wrong with a clustered table.");
+            }
+        }
+    }
+    error
+}
+
+/// The scans of Parquet that promise an order, each with the first two columns of it.
+fn sorted_scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<(&FileScanConfig, SortedBy)> {
+    let scan = plan.downcast_ref::<DataSourceExec>();
+    if let Some(config) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()) {
+        let name = |place: usize| {
+            let by = config.output_ordering.first()?.get(place)?;
+            Some(by.expr.downcast_ref::<Column>()?.name().to_owned())
+        };
+        let by = name(0).zip(name(1)).map(|(user_key, time_key)| SortedBy { user_key, time_key });
+        return by.map(|by| (config, by)).into_iter().collect();
+    }
+    plan.children().into_iter().flat_map(sorted_scans).collect()
+}
+
+fn reader(config: &FileScanConfig, file: &PartitionedFile) -> Option<Box<dyn AsyncFileReader>> {
+    let source = config.file_source().downcast_ref::<ParquetSource>()?;
+    let readers = source.parquet_file_reader_factory()?;
+    let reader = readers.create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new()).ok()?;
+    Some(reader)
+}
