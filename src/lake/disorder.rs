@@ -20,6 +20,7 @@ use futures::TryStreamExt;
 use super::cluster::Keys;
 use super::faults::undecodable;
 use super::manifest::to_text;
+use super::named::NamingSource;
 use super::sorted::SortedBy;
 use crate::error::{Error, Result, SqlState};
 
@@ -110,9 +111,11 @@ pub async fn locate_disorder(error: Error, plan: &Arc<dyn ExecutionPlan>) -> Err
         return error;
     }
     for (config, by) in sorted_scans(plan) {
+        let Some(source) = config.file_source().downcast_ref::<NamingSource>() else { continue };
         for file in config.file_groups.iter().flat_map(|group| group.iter()) {
-            let shown = file.object_meta.location.to_string();
-            let Some(input) = reader(config, file) else { continue };
+            let shown = source.place().show(&file.object_meta.location);
+            let Some(input) = reader(source, file) else { continue };
+            // A file that cannot be read is not the one that was.
             if let Ok(Some(disorder)) = first_disorder(input, &shown, &by).await {
                 return error
                     .with_detail(format!("File '{shown}': {}", disorder.detail()))
@@ -137,9 +140,8 @@ fn sorted_scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<(&FileScanConfig, SortedBy
     plan.children().into_iter().flat_map(sorted_scans).collect()
 }
 
-fn reader(config: &FileScanConfig, file: &PartitionedFile) -> Option<Box<dyn AsyncFileReader>> {
-    let source = config.file_source().downcast_ref::<ParquetSource>()?;
-    let readers = source.parquet_file_reader_factory()?;
+fn reader(source: &NamingSource, file: &PartitionedFile) -> Option<Box<dyn AsyncFileReader>> {
+    let readers = source.inner().downcast_ref::<ParquetSource>()?.parquet_file_reader_factory()?;
     let reader = readers.create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new()).ok()?;
     Some(reader)
 }

@@ -49,6 +49,16 @@ impl NamingSource {
         Arc::new(Self { place: Arc::clone(place), inner, versions })
     }
 
+    /// Where its files are.
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    /// The source inside.
+    pub(super) fn inner(&self) -> &Arc<dyn FileSource> {
+        &self.inner
+    }
+
     fn again(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
         Self::over(&self.place, inner, self.versions)
     }
