@@ -16,5 +16,6 @@ mod store;
 mod table;
 mod users;
 mod windows;
+mod within;
 
 pub use rule::Journeys;

@@ -8,6 +8,7 @@ use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::{SortOptions, concat, partition, take};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::error::DataFusionError;
 
 use crate::error::{UserError, sqlstate};
 
@@ -71,41 +72,43 @@ impl Order {
             match order(&comparators(last, users, options())?, 0, 0) {
                 Ordering::Less => {}
                 Ordering::Equal => continues = true,
-                Ordering::Greater => return Err(self.not_sorted(last, 0, users, 0)),
+                Ordering::Greater => return Err(self.not_sorted((last, 0), (users, 0))),
             }
         }
         let compare = comparators(users, users, options())?;
         let count = users.first().map_or(0, |key| key.len());
         match (1..count).find(|&user| order(&compare, user - 1, user).is_gt()) {
-            Some(user) => Err(self.not_sorted(users, user - 1, users, user)),
+            Some(user) => Err(self.not_sorted((users, user - 1), (users, user))),
             None => Ok(continues),
         }
     }
 
     #[cold]
-    fn not_sorted(
-        &self,
-        before: &[ArrayRef],
-        row_before: usize,
-        after: &[ArrayRef],
-        row: usize,
-    ) -> datafusion::error::DataFusionError {
-        let shown = |keys: &[ArrayRef], row: usize| {
-            let shown = keys.iter().map(|key| match key.is_null(row) {
-                true => "NULL".to_owned(),
-                false => array_value_to_string(key, row).unwrap_or_default(),
-            });
-            shown.collect::<Vec<_>>().join(", ")
-        };
-        let names = self.keys.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        let (before, after) = (shown(before, row_before), shown(after, row));
-        UserError::new(
-            sqlstate::DATA_EXCEPTION,
-            format!("the rows are declared to be sorted by {names}, but {after} comes after {before}"),
-        )
+    fn not_sorted(&self, before: (&[ArrayRef], usize), after: (&[ArrayRef], usize)) -> DataFusionError {
+        not_sorted(&self.keys, "the rows", before, after)
+    }
+}
+
+/// The error of rows that are declared to be sorted: two of them, one after the other, that are not.
+pub(super) fn not_sorted(
+    by: &[(String, SortOptions)],
+    what: &str,
+    (before, row_before): (&[ArrayRef], usize),
+    (after, row): (&[ArrayRef], usize),
+) -> DataFusionError {
+    let shown = |columns: &[ArrayRef], row: usize| {
+        let shown = columns.iter().map(|column| match column.is_null(row) {
+            true => "NULL".to_owned(),
+            false => array_value_to_string(column, row).unwrap_or_default(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let names = by.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let (before, after) = (shown(before, row_before), shown(after, row));
+    let message = format!("{what} are declared to be sorted by {names}, but {after} comes after {before}");
+    UserError::new(sqlstate::DATA_EXCEPTION, message)
         .with_hint("Declare no order for this table, or sort its files.")
         .into()
-    }
 }
 
 impl Runs {
@@ -173,7 +176,7 @@ impl Runs {
     }
 }
 
-fn comparators(
+pub(super) fn comparators(
     left: &[ArrayRef],
     right: &[ArrayRef],
     options: impl Iterator<Item = SortOptions>,
@@ -184,7 +187,7 @@ fn comparators(
         .collect::<std::result::Result<_, _>>()?)
 }
 
-fn order(comparators: &[DynComparator], left: usize, right: usize) -> Ordering {
+pub(super) fn order(comparators: &[DynComparator], left: usize, right: usize) -> Ordering {
     let orders = comparators.iter().map(|compare| compare(left, right));
     orders.fold(Ordering::Equal, Ordering::then)
 }

@@ -25,6 +25,7 @@ use futures::stream;
 use super::answered::Answered;
 use super::memory::{Memory, Part};
 use super::runs::Order;
+use super::within::Within;
 use crate::bytes::batch_bytes;
 use crate::windows::{UserWindow, user_window};
 
@@ -73,10 +74,14 @@ impl JourneyWindowExec {
 
     fn output(&self, partition: usize, context: &Arc<TaskContext>) -> Result<Output> {
         let keys = self.by.iter().map(|by| (by.expr.to_string(), by.options)).collect();
+        let times = self.windows.iter().map(|window| window.order_by()).max_by_key(|by| by.len()).unwrap_or_default();
+        let named = |by: &PhysicalSortExpr| (by.expr.to_string(), by.options);
         Ok(Output {
             windows: self.windows.iter().map(Window::new).collect(),
             by: self.by.iter().map(|by| Arc::clone(&by.expr)).collect(),
             order: Order::new(keys),
+            within: Within::new(times.iter().map(named).collect()),
+            times: times.iter().map(|by| Arc::clone(&by.expr)).collect(),
             held: Held::default(),
             is_done: false,
             input: self.input.execute(partition, Arc::clone(context))?,
@@ -175,6 +180,9 @@ struct Output {
     windows: Vec<Window>,
     by: Vec<Arc<dyn PhysicalExpr>>,
     order: Order,
+    /// The longest ORDER BY of the windows: the others are beginnings of it.
+    times: Vec<Arc<dyn PhysicalExpr>>,
+    within: Within,
     held: Held,
     is_done: bool,
     input: SendableRecordBatchStream,
@@ -208,9 +216,11 @@ impl Output {
     fn add(&mut self, rows: RecordBatch) -> Result<()> {
         let elapsed = self.metrics.elapsed_compute().clone();
         let _timer = elapsed.timer();
-        let keys = self.by.iter().map(|by| by.evaluate(&rows)?.into_array(rows.num_rows()));
-        let keys = keys.collect::<Result<Vec<_>>>()?;
-        let Some(users) = self.order.follow(&keys)? else { return Ok(()) };
+        let values = |exprs: &[Arc<dyn PhysicalExpr>]| {
+            exprs.iter().map(|expr| expr.evaluate(&rows)?.into_array(rows.num_rows())).collect::<Result<Vec<_>>>()
+        };
+        let Some(users) = self.order.follow(&values(&self.by)?)? else { return Ok(()) };
+        self.within.follow(&values(&self.times)?, &users)?;
         self.held.add(rows, users.runs.iter().skip(usize::from(users.continues)).map(|run| run.start));
         self.room.try_resize(self.held.bytes)?;
         match self.held.begins.last() {
