@@ -3,8 +3,9 @@
 
 LAKE is a folder with the synthetic events as they arrived (benches/README.md says how it is made). Each run writes the same
 rows sorted by user and time to zstd Parquet below WORK, one after the other, ours and DuckDB's, on two threads each;
-figures are those of the finished process: CPU seconds, seconds, and the most memory that was resident. Both copies are
-counted and summed up, and must be equal. Prints a table for a person to read.
+figures are those of the finished process: CPU seconds, seconds, and the most memory that was resident. Each has its own
+limit of memory and its own sizes of row groups. Both copies are counted and summed up, and must be equal; the order of ours
+is what `tributary check` is for, and it must find nothing. Prints a table for a person to read.
 """
 
 import argparse
@@ -68,10 +69,12 @@ def main():
         print(f"| {name} | {cpu:.1f} | {wall:.1f} | {peak:.0f} | {size / 1e6:.0f} |")
     ratios = [of_ours[0] / of_theirs[0] for of_ours, of_theirs in zip(*costs.values())]
     print(f"\nCPU by DuckDB's: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    subprocess.run([options.binary, "check", str(ours)], check=True, stdout=subprocess.DEVNULL)
+    if sums[0] != sums[1]:
+        sys.exit(f"WRONG: the copies in {options.work} differ: {sums}")
     shutil.rmtree(ours)
     theirs.unlink()
-    if sums[0] != sums[1]:
-        sys.exit(f"WRONG: the copies differ: {sums}")
+    shutil.rmtree(options.work / "duckdb.tmp", ignore_errors=True)
 
 
 main()

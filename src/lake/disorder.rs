@@ -16,6 +16,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::TryStreamExt;
+use tributary_udfs::OutOfOrder;
 
 use super::cluster::Keys;
 use super::faults::undecodable;
@@ -42,8 +43,15 @@ impl Disorder {
     }
 }
 
-/// Reads users and times of a file, which errors call `shown`. `None` if it is in order.
-pub(super) async fn first_disorder<R>(input: R, shown: &str, by: &SortedBy) -> Result<Option<Disorder>>
+/// What is to be in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Users,
+    UsersAndTimes,
+}
+
+/// Reads users and times of a file, which errors call `shown`. `None` if what is asked is in order, ascending with NULL last.
+pub(super) async fn first_disorder<R>(input: R, shown: &str, by: &SortedBy, asked: Asked) -> Result<Option<Disorder>>
 where
     R: AsyncFileReader + Unpin + Send + 'static,
 {
@@ -58,7 +66,10 @@ where
     let mut row_count = 0;
     while let Some(batch) = rows.try_next().await.map_err(|error| damaged(&error))? {
         let Some(end) = batch.num_rows().checked_sub(1) else { continue };
-        let bytes = keys.users_and_times(batch.column(user), batch.column(time))?;
+        let bytes = match asked {
+            Asked::Users => keys.users(batch.column(user))?,
+            Asked::UsersAndTimes => keys.users_and_times(batch.column(user), batch.column(time))?,
+        };
         let is_after_last = |row: usize| match (row.checked_sub(1), &last) {
             (Some(before), _) => bytes.row(before) <= bytes.row(row),
             (None, Some((last, _))) => last.row() <= bytes.row(row),
@@ -101,37 +112,38 @@ fn show(batch: &RecordBatch, row: usize, by: &SortedBy) -> Result<String> {
     Ok(format!("({}, {})", value(&by.user_key)?, value(&by.time_key)?))
 }
 
-/// Names the file and the row group in an error of a statement that met rows out of order.
+/// Names the file and the row group in the error of a statement that met rows out of order.
 ///
 /// An operator sees rows and not where they are from, so the files that the plan took for sorted are read again, users and
-/// times alone, up to the first that is not. An error about anything else comes back as it is, and so does one for which
-/// no such file is found.
-pub async fn locate_disorder(error: Error, plan: &Arc<dyn ExecutionPlan>) -> Error {
-    if error.state != SqlState::DATA_EXCEPTION || error.detail.is_some() {
-        return error;
-    }
+/// times alone, up to the first that is not. The error comes back as it is where none is found, because a file has changed
+/// since, or it is two files that overlap.
+pub async fn locate_disorder(error: Error, met: &OutOfOrder, plan: &Arc<dyn ExecutionPlan>) -> Error {
+    let asked = if met.is_within_user { Asked::UsersAndTimes } else { Asked::Users };
     for (config, by) in sorted_scans(plan) {
         let Some(source) = config.file_source().downcast_ref::<NamingSource>() else { continue };
         for file in config.file_groups.iter().flat_map(|group| group.iter()) {
             let shown = source.place().show(&file.object_meta.location);
             let Some(input) = reader(source, file) else { continue };
             // A file that cannot be read is not the one that was.
-            if let Ok(Some(disorder)) = first_disorder(input, &shown, &by).await {
-                return error
-                    .with_detail(format!("File '{shown}': {}", disorder.detail()))
-                    .with_hint("`tributary check` names all that is wrong with a clustered table.");
+            if let Ok(Some(disorder)) = first_disorder(input, &shown, &by, asked).await {
+                let hint = error.hint.clone().unwrap_or_default();
+                return error.with_detail(format!("File '{shown}': {}", disorder.detail())).with_hint(format!(
+                    "{hint} `tributary check` names all that is wrong with a table that `tributary cluster` has written."
+                ));
             }
         }
     }
     error
 }
 
-/// The scans of Parquet that promise an order, each with the first two columns of it.
+/// The scans that promise an order of users and times as clustered tables have it, each with the two columns.
 fn sorted_scans(plan: &Arc<dyn ExecutionPlan>) -> Vec<(&FileScanConfig, SortedBy)> {
     let scan = plan.downcast_ref::<DataSourceExec>();
     if let Some(config) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()) {
         let name = |place: usize| {
             let by = config.output_ordering.first()?.get(place)?;
+            let is_upwards = !by.options.descending && !by.options.nulls_first;
+            let by = Some(by).filter(|_| is_upwards)?;
             Some(by.expr.downcast_ref::<Column>()?.name().to_owned())
         };
         let by = name(0).zip(name(1)).map(|(user_key, time_key)| SortedBy { user_key, time_key });

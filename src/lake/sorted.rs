@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
-use super::disorder::first_disorder;
+use super::disorder::{Asked, first_disorder};
 use super::faults::undecodable;
 use super::file::{LakeFile, Reader};
 use super::spec::Place;
@@ -65,7 +65,7 @@ async fn check(file: &LakeFile, place: &Arc<Place>, reader: &Reader, by: &Sorted
     let file_reader =
         readers.reader(0, PartitionedFile::from(file.meta.clone()), None, &ExecutionPlanMetricsSet::new());
     let file_reader = file_reader.map_err(|error| undecodable(&file.shown, &error.to_string()))?;
-    let Some(disorder) = first_disorder(file_reader, &file.shown, by).await? else { return Ok(()) };
+    let Some(disorder) = first_disorder(file_reader, &file.shown, by, Asked::UsersAndTimes).await? else { return Ok(()) };
     let message = format!("file '{}' is declared sorted and is not", file.shown);
     Err(Error::new(SqlState::DATA_EXCEPTION, message).with_detail(disorder.detail()).with_hint(RIGHT))
 }

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
@@ -12,6 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tributary_udfs::OutOfOrder;
 
 use super::errors;
 use super::stoppable::stoppable;
@@ -101,11 +103,7 @@ where
         };
         let produce = async {
             let (physical, _watched) = plan_until(token.clone(), planning).await?;
-            let sent = send_rows(Arc::clone(&physical), context, &text, &sender, encode).await;
-            match sent {
-                Err(error) => Err(locate_disorder(error, &physical).await),
-                sent => sent,
-            }
+            send_rows(physical, context, &text, &sender, encode).await
         };
         let work = AssertUnwindSafe(produce).catch_unwind();
         let failed = tokio::select! {
@@ -260,9 +258,12 @@ where
     F: FnMut(RecordBatch) -> Result<Pieces<T>>,
 {
     let pool = Arc::clone(context.memory_pool());
-    let mut batches = execute_stream(plan, context).map_err(|e| errors::from_datafusion(&e, text))?;
+    let mut batches = execute_stream(Arc::clone(&plan), context).map_err(|e| errors::from_datafusion(&e, text))?;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(|e| errors::from_datafusion(&e, text))?;
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => return Err(failure(&error, text, &plan).await),
+        };
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = limits::ROWS_PER_CHUNK.min(batch.num_rows() - from);
@@ -273,6 +274,15 @@ where
         }
     }
     Ok(())
+}
+
+/// What is told of a statement that failed as it ran.
+async fn failure(error: &DataFusionError, text: &str, plan: &Arc<dyn ExecutionPlan>) -> Error {
+    let told = errors::from_datafusion(error, text);
+    match OutOfOrder::find(error) {
+        Some(met) => locate_disorder(told, met, plan).await,
+        None => told,
+    }
 }
 
 /// Sends pieces, each with memory that the pool granted; whether somebody reads them still.

@@ -86,19 +86,61 @@ impl UserError {
 
     /// The error inside a DataFusion error, however deeply it is wrapped.
     pub fn find(error: &DataFusionError) -> Option<&UserError> {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(error) = source {
-            if let Some(found) = error.downcast_ref::<UserError>() {
-                return Some(found);
-            }
-            source = match error.downcast_ref::<DataFusionError>() {
-                Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
-                Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
-                _ => error.source(),
-            };
-        }
-        None
+        found(error)
     }
+}
+
+/// Rows that do not come in the order that their table is declared to have.
+///
+/// Travels as a [`UserError`] does, and is one for who looks no further: an operator knows rows and not files, so a server
+/// may want to say more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfOrder {
+    /// What is said of it.
+    pub error: UserError,
+    /// Whether the users are in order, and the rows of one of them are not.
+    pub is_within_user: bool,
+}
+
+impl OutOfOrder {
+    /// The error inside a DataFusion error, however deeply it is wrapped.
+    pub fn find(error: &DataFusionError) -> Option<&OutOfOrder> {
+        found(error)
+    }
+}
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for OutOfOrder {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<OutOfOrder> for DataFusionError {
+    fn from(error: OutOfOrder) -> Self {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+/// The first error of a type among the sources of a DataFusion error.
+fn found<E: std::error::Error + 'static>(error: &DataFusionError) -> Option<&E> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        source = match error.downcast_ref::<DataFusionError>() {
+            Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
+            Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
+            _ => error.source(),
+        };
+    }
+    None
 }
 
 impl fmt::Display for UserError {

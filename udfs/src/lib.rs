@@ -29,7 +29,7 @@ pub use bytes::{batch_bytes, value_bytes};
 pub use catalogue::{aggregates, catalogue, scalars, windows};
 pub use channels::{channel_group, utm};
 pub use doc::{ArgumentDoc, ErrorDoc, ExampleDoc, FunctionDoc, FunctionKind, OptionDoc, reference};
-pub use error::{Location, UserError, sqlstate};
+pub use error::{Location, OutOfOrder, UserError, sqlstate};
 pub use funnel::{funnel, funnel_durations, funnel_times};
 pub use options::TributaryOptions;
 pub use physical::{

@@ -14,6 +14,7 @@ use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::metrics::{BaselineMetrics, RecordOutput};
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 
 /// Runs of so many rows on average are copied run by run, shorter ones row by row.
@@ -35,7 +36,7 @@ pub(in crate::lake) fn merge_sorted(
     let merge = Merge {
         heads: streams.iter().map(|_| None).collect(),
         compare: streams.iter().map(|_| streams.iter().map(|_| vec![]).collect()).collect(),
-        begun: 0,
+        has_begun: false,
         streams,
         schema: Arc::clone(&schema),
         keys: keys.clone(),
@@ -54,8 +55,7 @@ struct Merge {
     streams: Vec<SendableRecordBatchStream>,
     schema: SchemaRef,
     keys: LexOrdering,
-    /// Streams whose first batch was asked for.
-    begun: usize,
+    has_begun: bool,
     /// Where each stream stands; `None` where it has not begun or has ended.
     heads: Vec<Option<Head>>,
     /// By stream and other stream: how a row of the batch of the one is compared with one of the other's, key by key.
@@ -83,9 +83,13 @@ struct Head {
 
 impl Merge {
     async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
-        while self.begun < self.streams.len() {
-            self.begun += 1;
-            self.read(self.begun - 1).await?;
+        if !self.has_begun {
+            self.has_begun = true;
+            // All at once, because each has a file to open.
+            let firsts = try_join_all(self.streams.iter_mut().map(next_rows)).await?;
+            for (stream, batch) in firsts.into_iter().enumerate() {
+                batch.map_or(Ok(()), |batch| self.hold(stream, batch))?;
+            }
         }
         loop {
             let Some(&first) = self.order.first() else { break };
@@ -170,14 +174,14 @@ impl Merge {
             self.compare[stream][other].clear();
             self.compare[other][stream].clear();
         }
-        while let Some(batch) = self.streams[stream].next().await.transpose()? {
-            if batch.num_rows() > 0 {
+        match next_rows(&mut self.streams[stream]).await? {
+            Some(batch) => {
                 let elapsed = self.metrics.elapsed_compute().clone();
                 let _timer = elapsed.timer();
-                return self.hold(stream, batch);
+                self.hold(stream, batch)
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn hold(&mut self, stream: usize, batch: RecordBatch) -> Result<()> {
@@ -227,6 +231,16 @@ impl Merge {
         self.room.try_resize(self.held.iter().map(get_record_batch_memory_size).sum())?;
         Ok(batch)
     }
+}
+
+/// The next batch that has rows.
+async fn next_rows(stream: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>> {
+    while let Some(batch) = stream.next().await.transpose()? {
+        if batch.num_rows() > 0 {
+            return Ok(Some(batch));
+        }
+    }
+    Ok(None)
 }
 
 /// How rows of one batch are compared with rows of another.

@@ -50,8 +50,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     rules.insert(place, Arc::new(ForgetOrder));
     rules.push(Arc::new(ReadCodes));
     rules.push(Arc::new(Journeys));
-    rules.push(Arc::new(ShowWork));
     rules.push(Arc::new(DropRepeats));
+    rules.push(Arc::new(ShowWork));
     let planner = builder.query_planner().take();
     builder
         .with_query_planner(Arc::new(many_rows::Planner { planner }))

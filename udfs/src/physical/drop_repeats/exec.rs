@@ -134,19 +134,32 @@ impl Dropping {
         let rows = match &mut self.seen {
             None => batch,
             Some(seen) => {
+                if let Some(bytes) = seen.wanted_bytes() {
+                    if self.room.try_resize(bytes).is_err() {
+                        return Ok(self.give_up(batch));
+                    }
+                    seen.grow();
+                }
                 let keys = self.key.evaluate(&batch)?.into_array(batch.num_rows())?;
                 let first = seen.first_rows(&keys);
                 let first = first.ok_or_else(|| internal_datafusion_err!("keys of {}", keys.data_type()))?;
-                if !seen.is_worth() || self.room.try_resize(seen.bytes()).is_err() {
-                    self.seen = None;
-                    self.room.free();
-                }
-                match first.count_set_bits() == batch.num_rows() {
+                let rows = match first.count_set_bits() == batch.num_rows() {
                     true => batch,
                     false => filter_record_batch(&batch, &BooleanArray::new(first, None))?,
+                };
+                if !seen.is_worth() {
+                    return Ok(self.give_up(rows));
                 }
+                rows
             }
         };
         Ok(rows.record_output(&self.metrics))
+    }
+
+    /// Passes on all rows from these on.
+    fn give_up(&mut self, rows: RecordBatch) -> RecordBatch {
+        self.seen = None;
+        self.room.free();
+        rows.record_output(&self.metrics)
     }
 }

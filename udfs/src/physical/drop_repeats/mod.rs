@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::{ExecutionPlan, InputOrderMode, replace_children_if_necessary};
@@ -23,7 +24,7 @@ use crate::options::TributaryOptions;
 /// user is 125 KB, and rows of users that were seen end there. Where rows come sorted by the key the aggregation needs no
 /// table, and nothing is done.
 ///
-/// Goes last, so that no other rule has to look through the operator.
+/// Goes after the rules that look for aggregations and what is below them, so that none has to look through the operator.
 #[derive(Debug)]
 pub struct DropRepeats;
 
@@ -57,6 +58,8 @@ fn drop_repeats(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Executio
         // It ends by itself after some keys.
         && aggregate.limit_options().is_none()
         && *aggregate.input_order_mode() == InputOrderMode::Linear
+        // A key that is drawn is another one in the aggregation.
+        && !is_volatile(key)
         && Seen::is_for(&key.data_type(&input.schema())?);
     if !is_eligible {
         return Ok(None);

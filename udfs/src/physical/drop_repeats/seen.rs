@@ -8,7 +8,9 @@ use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, UInt32Type, U
 const RUN_BITS: u32 = 12;
 const WORD_BITS: u32 = u64::BITS.ilog2();
 const RUN_WORDS: usize = 1 << (RUN_BITS - WORD_BITS);
-/// Runs that are known at a time: 8 MB of bits at most.
+/// Runs that there is room for at first.
+const FIRST_RUNS: usize = 1 << 6;
+/// Runs that are known at a time.
 const SLOTS: usize = 1 << 14;
 /// So many runs may be nearly empty. Of keys that are further apart than that a table of hashes is smaller.
 const FREE_RUNS: usize = 1 << 12;
@@ -21,6 +23,8 @@ const LEAST_SHARE: usize = 8;
 pub(super) struct Seen {
     slots: Vec<Slot>,
     bits: Vec<u64>,
+    /// Whether keys came for which there was no room.
+    is_short: bool,
     key_count: usize,
     has_null: bool,
     /// Rows since the last trial, and those of them that were repeats.
@@ -37,11 +41,39 @@ struct Slot {
 }
 
 impl Seen {
+    /// Without memory: it knows no key until it has grown.
     pub fn new() -> Self {
-        // Nobody's words come first, so that a slot of zeros is an empty one.
-        let bits = vec![0; RUN_WORDS];
-        let slots = vec![Slot::default(); SLOTS];
-        Self { slots, bits, key_count: 0, has_null: false, trial_rows: 0, trial_repeats: 0 }
+        Self { slots: vec![], bits: vec![], is_short: true, key_count: 0, has_null: false, trial_rows: 0, trial_repeats: 0 }
+    }
+
+    /// Bytes that it would hold if it grew; `None` if it has no need to.
+    pub fn wanted_bytes(&self) -> Option<usize> {
+        (self.is_short && self.run_room() < SLOTS).then(|| Self::bytes_of(self.next_run_room()))
+    }
+
+    /// Makes room for more runs.
+    pub fn grow(&mut self) {
+        let words = (self.next_run_room() + 1) * RUN_WORDS;
+        self.slots.resize(SLOTS, Slot::default());
+        self.bits.reserve_exact(words - self.bits.len());
+        if self.bits.is_empty() {
+            // Nobody's words come first, so that a slot of zeros is an empty one.
+            self.bits.resize(RUN_WORDS, 0);
+        }
+        self.is_short = false;
+    }
+
+    /// Runs that there is room for.
+    fn run_room(&self) -> usize {
+        (self.bits.capacity() / RUN_WORDS).saturating_sub(1)
+    }
+
+    fn next_run_room(&self) -> usize {
+        (self.run_room() * 4).clamp(FIRST_RUNS, SLOTS)
+    }
+
+    fn bytes_of(run_room: usize) -> usize {
+        SLOTS * size_of::<Slot>() + (run_room + 1) * RUN_WORDS * size_of::<u64>()
     }
 
     /// Whether keys of a type can be remembered.
@@ -49,7 +81,7 @@ impl Seen {
         matches!(data_type, DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64)
     }
 
-    /// The rows whose keys were not seen before; `None` for a type that it is not for.
+    /// The rows whose keys were not seen before, and some more; `None` for a type that it is not for. It has grown once.
     pub fn first_rows(&mut self, keys: &ArrayRef) -> Option<BooleanBuffer> {
         let first = match keys.data_type() {
             DataType::Int32 => self.first_of(keys, keys.as_primitive::<Int32Type>().values(), |key| i64::from(*key)),
@@ -79,6 +111,10 @@ impl Seen {
         let run = key >> RUN_BITS;
         let slot = &mut self.slots[run as usize & (SLOTS - 1)];
         if slot.words == 0 {
+            if self.bits.len() + RUN_WORDS > self.bits.capacity() {
+                self.is_short = true;
+                return true;
+            }
             // At most one for each slot.
             *slot = Slot { run, words: self.bits.len() as u32 };
             self.bits.resize(self.bits.len() + RUN_WORDS, 0);
@@ -95,7 +131,7 @@ impl Seen {
 
     /// Whether what it drops is worth what it costs, in memory and in time.
     pub fn is_worth(&mut self) -> bool {
-        let runs = self.bits.len() / RUN_WORDS - 1;
+        let runs = (self.bits.len() / RUN_WORDS).saturating_sub(1);
         if runs > FREE_RUNS + self.key_count / LEAST_KEYS_OF_RUN {
             return false;
         }
@@ -105,11 +141,6 @@ impl Seen {
         let is_dropping = self.trial_repeats >= self.trial_rows / LEAST_SHARE;
         (self.trial_rows, self.trial_repeats) = (0, 0);
         is_dropping
-    }
-
-    /// Bytes that it holds.
-    pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.bits.capacity() * size_of::<u64>()
     }
 }
 
@@ -124,6 +155,17 @@ mod tests {
 
     use super::*;
 
+    /// With room for as many keys as there can be.
+    fn grown() -> Seen {
+        let mut seen = Seen::new();
+        while let Some(bytes) = seen.wanted_bytes() {
+            seen.grow();
+            assert_eq!(Seen::bytes_of(seen.run_room()), bytes);
+            seen.is_short = true;
+        }
+        seen
+    }
+
     /// The rows that come first, by a set.
     fn expected(keys: &[Option<i64>], seen: &mut HashSet<Option<i64>>) -> BooleanBuffer {
         keys.iter().map(|key| seen.insert(*key)).collect()
@@ -136,7 +178,7 @@ mod tests {
                 proptest::collection::vec(proptest::option::weighted(0.9, -9_000..9_000i64), 0..300), 1..6),
         ) {
             for data_type in [DataType::Int32, DataType::Int64] {
-                let (mut seen, mut known) = (Seen::new(), HashSet::new());
+                let (mut seen, mut known) = (grown(), HashSet::new());
                 for keys in &batches {
                     let column: ArrayRef = Arc::new(keys.iter().copied().collect::<Int64Array>());
                     let first = seen.first_rows(&cast(&column, &data_type).unwrap()).unwrap();
@@ -150,11 +192,11 @@ mod tests {
         fn of_any_keys_none_is_missing(keys in proptest::collection::vec(
             prop_oneof![any::<i64>(), -5..5i64, (0..8i64).prop_map(|run| run << (RUN_BITS + 14)), Just(i64::MIN), Just(i64::MAX)], 0..400)) {
             let column: ArrayRef = Arc::new(Int64Array::from(keys.clone()));
-            let first = Seen::new().first_rows(&column).unwrap();
+            let first = grown().first_rows(&column).unwrap();
             let given: HashSet<i64> = first.set_indices().map(|row| keys[row]).collect();
             prop_assert_eq!(given, keys.iter().copied().collect::<HashSet<_>>());
             let unsigned: ArrayRef = Arc::new(keys.iter().map(|key| *key as u64).collect::<UInt64Array>());
-            prop_assert_eq!(Seen::new().first_rows(&unsigned).unwrap(), first);
+            prop_assert_eq!(grown().first_rows(&unsigned).unwrap(), first);
         }
     }
 
@@ -164,19 +206,33 @@ mod tests {
 
     #[test]
     fn keys_far_from_each_other_are_given_up() {
-        let mut seen = Seen::new();
+        let mut seen = grown();
         let far = |from: i64| column((from..from + 3_000).map(|key| key << RUN_BITS));
         seen.first_rows(&far(0)).unwrap();
         assert!(seen.is_worth());
         seen.first_rows(&far(3_000)).unwrap();
         assert!(!seen.is_worth());
-        // However many rows of however far keys: no more than this.
-        assert!(seen.bytes() < 12 << 20);
+        assert_eq!(Seen::bytes_of(seen.run_room()), Seen::bytes_of(SLOTS));
+    }
+
+    #[test]
+    fn keys_without_room_are_passed_on_until_there_is_some() {
+        let mut seen = Seen::new();
+        seen.grow();
+        let keys = column((0..1_000).map(|key| key % 500 << RUN_BITS));
+        assert_eq!(seen.first_rows(&keys).unwrap().count_set_bits(), 1_000 - FIRST_RUNS);
+        let before = seen.bits.capacity();
+        while seen.wanted_bytes().is_some() {
+            seen.grow();
+            seen.first_rows(&keys).unwrap();
+        }
+        assert!(seen.bits.capacity() > before);
+        assert_eq!(seen.first_rows(&keys).unwrap().count_set_bits(), 0);
     }
 
     #[test]
     fn keys_that_do_not_repeat_are_given_up() {
-        let (mut once, mut often) = (Seen::new(), Seen::new());
+        let (mut once, mut often) = (grown(), grown());
         for start in (0..TRIAL_ROWS as i64 + 1).step_by(1 << 13) {
             once.first_rows(&column(start..start + (1 << 13))).unwrap();
             often.first_rows(&column((start..start + (1 << 13)).map(|key| key % 50_000))).unwrap();

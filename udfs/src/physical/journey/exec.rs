@@ -97,19 +97,9 @@ impl JourneyExec {
         properties: Arc<PlanProperties>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self::over(Arc::new(aggregation), input, come, properties, counters)
-    }
-
-    fn over(
-        aggregation: Arc<Aggregation>,
-        input: Arc<dyn ExecutionPlan>,
-        come: Come,
-        properties: Arc<PlanProperties>,
-        counters: Arc<Counters>,
-    ) -> Self {
-        let metrics = ExecutionPlanMetricsSet::new();
         let rows = if come == Come::Anyhow { row_count(&input) } else { None };
         let buckets = Buckets::new(properties.output_partitioning().partition_count(), rows);
+        let (aggregation, metrics) = (Arc::new(aggregation), ExecutionPlanMetricsSet::new());
         Self { aggregation, input, properties, counters, metrics, come, buckets, running: Mutex::new(None) }
     }
 
@@ -226,8 +216,16 @@ impl ExecutionPlan for JourneyExec {
         let (Some(input), true) = (children.pop(), children.is_empty()) else {
             return Err(internal_datafusion_err!("JourneyExec has one input"));
         };
-        let (aggregation, properties) = (Arc::clone(&self.aggregation), Arc::clone(&self.properties));
-        Ok(Arc::new(Self::over(aggregation, input, self.come.clone(), properties, Arc::clone(&self.counters))))
+        Ok(Arc::new(Self {
+            aggregation: Arc::clone(&self.aggregation),
+            input,
+            properties: Arc::clone(&self.properties),
+            counters: Arc::clone(&self.counters),
+            metrics: ExecutionPlanMetricsSet::new(),
+            come: self.come.clone(),
+            buckets: self.buckets,
+            running: Mutex::new(None),
+        }))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

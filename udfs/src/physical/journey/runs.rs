@@ -10,7 +10,7 @@ use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::error::DataFusionError;
 
-use crate::error::{UserError, sqlstate};
+use crate::error::{OutOfOrder, UserError, sqlstate};
 
 /// The users of sorted rows.
 pub(super) struct Runs {
@@ -85,7 +85,7 @@ impl Order {
 
     #[cold]
     fn not_sorted(&self, before: (&[ArrayRef], usize), after: (&[ArrayRef], usize)) -> DataFusionError {
-        not_sorted(&self.keys, "the rows", before, after)
+        OutOfOrder { error: not_sorted(&self.keys, "the rows", before, after), is_within_user: false }.into()
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn not_sorted(
     what: &str,
     (before, row_before): (&[ArrayRef], usize),
     (after, row): (&[ArrayRef], usize),
-) -> DataFusionError {
+) -> UserError {
     let shown = |columns: &[ArrayRef], row: usize| {
         let shown = columns.iter().map(|column| match column.is_null(row) {
             true => "NULL".to_owned(),
@@ -106,9 +106,7 @@ pub(super) fn not_sorted(
     let names = by.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let (before, after) = (shown(before, row_before), shown(after, row));
     let message = format!("{what} are declared to be sorted by {names}, but {after} comes after {before}");
-    UserError::new(sqlstate::DATA_EXCEPTION, message)
-        .with_hint("Declare no order for this table, or sort its files.")
-        .into()
+    UserError::new(sqlstate::DATA_EXCEPTION, message).with_hint("Declare no order for this table, or sort its files.")
 }
 
 impl Runs {

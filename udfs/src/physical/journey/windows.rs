@@ -12,6 +12,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::window::WindowExpr;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -73,13 +74,18 @@ impl JourneyWindowExec {
     }
 
     fn output(&self, partition: usize, context: &Arc<TaskContext>) -> Result<Output> {
-        let keys = self.by.iter().map(|by| (by.expr.to_string(), by.options)).collect();
+        let named = |by: &PhysicalSortExpr| {
+            let column = by.expr.downcast_ref::<Column>().map(|column| column.name().to_owned());
+            (column.unwrap_or_else(|| by.expr.to_string()), by.options)
+        };
         let times = self.windows.iter().map(|window| window.order_by()).max_by_key(|by| by.len()).unwrap_or_default();
-        let named = |by: &PhysicalSortExpr| (by.expr.to_string(), by.options);
+        // A value that is drawn is another one here than where rows were sorted by it.
+        let drawn = times.iter().position(|by| is_volatile(&by.expr)).unwrap_or(times.len());
+        let times = &times[..drawn];
         Ok(Output {
             windows: self.windows.iter().map(Window::new).collect(),
             by: self.by.iter().map(|by| Arc::clone(&by.expr)).collect(),
-            order: Order::new(keys),
+            order: Order::new(self.by.iter().map(named).collect()),
             within: Within::new(times.iter().map(named).collect()),
             times: times.iter().map(|by| Arc::clone(&by.expr)).collect(),
             held: Held::default(),
@@ -180,7 +186,7 @@ struct Output {
     windows: Vec<Window>,
     by: Vec<Arc<dyn PhysicalExpr>>,
     order: Order,
-    /// The longest ORDER BY of the windows: the others are beginnings of it.
+    /// The longest ORDER BY of the windows: of the rows of one user the others say no more.
     times: Vec<Arc<dyn PhysicalExpr>>,
     within: Within,
     held: Held,

@@ -7,6 +7,7 @@ use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 
 use super::runs::{Users, comparators, not_sorted, order};
+use crate::error::OutOfOrder;
 
 /// The proof that the rows of a user are sorted, however they are cut into batches.
 ///
@@ -49,7 +50,7 @@ impl Within {
 
     #[cold]
     fn not_sorted(&self, before: (&[ArrayRef], usize), after: (&[ArrayRef], usize)) -> DataFusionError {
-        not_sorted(&self.by, "the rows of each user", before, after)
+        OutOfOrder { error: not_sorted(&self.by, "the rows of each user", before, after), is_within_user: true }.into()
     }
 }
 
