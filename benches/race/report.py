@@ -91,9 +91,10 @@ def markdown(result):
 
 
 def write(result, folder):
-    """Write the JSON and Markdown files and return their paths; a forced race is one by its name."""
+    """Write the JSON and Markdown files and return their paths; the lake's layout and force are told by their names."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{result['date']}-{machine.slug(result['machine'])}-{result['commit']}"
+    stem += f"-{result['lake']['layout']}"
     stem += "-forced" if result["forced"] else ""
     as_json, as_markdown = folder / f"{stem}.json", folder / f"{stem}.md"
     as_json.write_text(json.dumps(result, indent=1) + "\n")

@@ -65,7 +65,9 @@ async fn check(file: &LakeFile, place: &Arc<Place>, reader: &Reader, by: &Sorted
     let file_reader =
         readers.reader(0, PartitionedFile::from(file.meta.clone()), None, &ExecutionPlanMetricsSet::new());
     let file_reader = file_reader.map_err(|error| undecodable(&file.shown, &error.to_string()))?;
-    let Some(disorder) = first_disorder(file_reader, &file.shown, by, Asked::UsersAndTimes).await? else { return Ok(()) };
+    let Some(disorder) = first_disorder(file_reader, &file.shown, by, Asked::UsersAndTimes).await? else {
+        return Ok(());
+    };
     let message = format!("file '{}' is declared sorted and is not", file.shown);
     Err(Error::new(SqlState::DATA_EXCEPTION, message).with_detail(disorder.detail()).with_hint(RIGHT))
 }

@@ -16,7 +16,6 @@ use crate::error::{Error, SqlState};
 use crate::lake::cluster::hex;
 use crate::lake::manifest::{MANIFEST_NAME, Manifest};
 use crate::lake::{ClusterOptions, ParquetOptions, check_folder, cluster, locate_disorder, write_parquet};
-use crate::query::errors;
 
 struct Table {
     folder: tempfile::TempDir,
@@ -143,7 +142,8 @@ async fn told_of(table: &Table, sql: &str) -> Error {
     let plan = tributary_udfs::sql(&context, sql).await.unwrap().create_physical_plan().await.unwrap();
     let error = collect(Arc::clone(&plan), context.task_ctx()).await.unwrap_err();
     let met = OutOfOrder::find(&error).unwrap_or_else(|| panic!("{sql}: {error}"));
-    locate_disorder(errors::from_datafusion(&error, sql), met, &plan).await
+    let told = Error::new(SqlState(met.error.sqlstate), met.error.message.clone());
+    locate_disorder(told.with_hint(met.error.hint.clone().unwrap_or_default()), met, &plan).await
 }
 
 const LEVELS: &str = "SELECT user_id, FUNNEL(event_time, 10, true) AS level FROM \"table\" GROUP BY user_id";
@@ -181,7 +181,10 @@ async fn a_statement_names_the_file_in_which_times_are_out_of_order() {
     table.replace(2, &users, times);
     let error = told_of(&table, VISITS).await;
     assert_eq!(error.state, SqlState::DATA_EXCEPTION, "{error}");
-    assert!(error.message.starts_with("the rows of each user are declared to be sorted by event_time, but "), "{error}");
+    assert!(
+        error.message.starts_with("the rows of each user are declared to be sorted by event_time, but "),
+        "{error}"
+    );
     let detail = error.detail.unwrap_or_default();
     assert!(detail.contains("range-00002-generation-1.parquet': Row 121 (row group 0) is ("), "{detail}");
 

@@ -3,6 +3,7 @@
 mod counters;
 mod entries;
 mod functions;
+mod late;
 mod line;
 
 pub(crate) use counters::Counters;

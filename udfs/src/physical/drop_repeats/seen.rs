@@ -43,7 +43,15 @@ struct Slot {
 impl Seen {
     /// Without memory: it knows no key until it has grown.
     pub fn new() -> Self {
-        Self { slots: vec![], bits: vec![], is_short: true, key_count: 0, has_null: false, trial_rows: 0, trial_repeats: 0 }
+        Self {
+            slots: vec![],
+            bits: vec![],
+            is_short: true,
+            key_count: 0,
+            has_null: false,
+            trial_rows: 0,
+            trial_repeats: 0,
+        }
     }
 
     /// Bytes that it would hold if it grew; `None` if it has no need to.
