@@ -91,8 +91,7 @@ impl Merge {
                 batch.map_or(Ok(()), |batch| self.hold(stream, batch))?;
             }
         }
-        loop {
-            let Some(&first) = self.order.first() else { break };
+        while let Some(&first) = self.order.first() {
             if self.row_count >= self.batch_rows {
                 break;
             }

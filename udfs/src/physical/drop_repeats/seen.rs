@@ -227,7 +227,7 @@ mod tests {
     fn keys_without_room_are_passed_on_until_there_is_some() {
         let mut seen = Seen::new();
         seen.grow();
-        let keys = column((0..1_000).map(|key| key % 500 << RUN_BITS));
+        let keys = column((0..1_000).map(|key| (key % 500) << RUN_BITS));
         assert_eq!(seen.first_rows(&keys).unwrap().count_set_bits(), 1_000 - FIRST_RUNS);
         let before = seen.bits.capacity();
         while seen.wanted_bytes().is_some() {
